@@ -1,0 +1,38 @@
+/** Every maximum of the formats, with its reason. A decoder refuses what exceeds them before it allocates. */
+
+/** Bytes of one record: the largest known meter with all raw words needs about 4 KiB. */
+export const MAX_RECORD_BYTES = 16_384;
+/** Values and raw blocks of one record: more do not fit the record's bytes. */
+export const MAX_RECORD_ITEMS = 256;
+/** Registers in one raw block: the most that one Modbus answer carries. */
+export const MAX_RAW_WORDS = 125;
+/** Digits of a decimal: 64-bit counters have 20, with sign and point. */
+export const MAX_DECIMAL_LENGTH = 40;
+export const MAX_METER_ID_LENGTH = 64;
+/** Bytes of the JCS form of a holder's data. */
+export const MAX_HOLDER_BYTES = 4_096;
+/** Bytes of one `str` field. */
+export const MAX_STR_BYTES = 255;
+/** Bytes of one entry: tlog-tiles bundles give every entry a 16-bit length. */
+export const MAX_ENTRY_BYTES = 65_535;
+/** Bytes of an event's JSON. */
+export const MAX_EVENT_BYTES = 4_096;
+/** Read-backs of one switch transition. */
+export const MAX_SWITCH_WITNESSES = 8;
+/** Findings listed in one verdict statement; the counts cover the rest. */
+export const MAX_VERDICT_FINDINGS = 200;
+/** Frames of one submission (interface 1) and records of one delivery (interface 2). */
+export const MAX_BATCH = 1_000;
+/** Entries of one answer of proof.sock. */
+export const MAX_ENTRIES_PER_REQUEST = 4_096;
+/** Bytes of one checkpoint note: room for a hundred cosignatures. */
+export const MAX_NOTE_BYTES = 32_768;
+export const MAX_NOTE_SIGNATURES = 128;
+export const MAX_POLICY_BYTES = 65_536;
+export const MAX_PROOF_BYTES = 65_536;
+/** Bytes of a signed lease request: the control port reads no more. */
+export const MAX_LEASE_BYTES = 512;
+/** Integers in all formats stay exact in JavaScript. */
+export const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
+/** Bytes of one request body: 1,000 frames of the largest record and their framing. */
+export const MAX_BODY_BYTES = MAX_BATCH * (MAX_RECORD_BYTES + 128) + 4_096;
