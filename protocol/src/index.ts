@@ -1,0 +1,1 @@
+export { isCanonicalScalar, isPrimeOrderPoint, isSmallOrderEncoding } from './point.js';
