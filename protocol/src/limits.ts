@@ -32,6 +32,8 @@ export const MAX_POLICY_BYTES = 65_536;
 export const MAX_PROOF_BYTES = 65_536;
 /** Bytes of a signed lease request: the control port reads no more. */
 export const MAX_LEASE_BYTES = 512;
+/** Hashes of one inclusion or consistency proof: one more than a tree of 2^53 − 1 leaves has levels. */
+export const MAX_PROOF_HASHES = 54;
 /** Integers in all formats stay exact in JavaScript. */
 export const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 /** Bytes of one request body: 1,000 frames of the largest record and their framing. */
