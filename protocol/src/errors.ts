@@ -77,6 +77,7 @@ export type ErrorCode =
   | 'socket-path-too-long'
   | 'address-in-use'
   | 'addon-missing'
+  | 'addon-failed'
   // fatal
   | 'commit-failed'
   | 'chain-damaged'
