@@ -1,0 +1,176 @@
+/**
+ * The engine without native code: node:crypto under the strict rule of protocol/src/point.ts. It loads nothing
+ * but this package's own JavaScript, so that it can be bundled.
+ */
+
+import {
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+  randomBytes,
+} from 'node:crypto';
+import {
+  concat,
+  isCanonicalScalar,
+  isPrimeOrderPoint,
+  isSmallOrderEncoding,
+  MAX_RECORD_BYTES,
+  MetersealError,
+} from '@meterseal/protocol';
+import { isStableBytes, requireBytes, requireOffsets } from './arguments.js';
+import {
+  HASH_BYTES,
+  KEY_BYTES,
+  MAX_CHECKED_KEYS,
+  MAX_LEAVES,
+  MAX_MESSAGE_BYTES,
+  SEED_BYTES,
+  SIGNATURE_BYTES,
+} from './bounds.js';
+import type { Engine, SigningKey } from './engine.js';
+import { PKCS8_PREFIX } from './key-file.js';
+import { sha256, sha256Into } from './sha256.js';
+import { HiddenSigningKey, type KeyHandle } from './signing-key.js';
+
+/** DER in front of a raw key in a SubjectPublicKeyInfo, RFC 8410 section 4. */
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+
+const checkedKeys = new Map<string, KeyObject | null>();
+
+/** The parsed key, or null for one that the strict rule refuses; parsing costs as much as verifying. */
+function checkedKey(raw: Uint8Array): KeyObject | null {
+  const name = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
+  const known = checkedKeys.get(name);
+  if (known !== undefined) return known;
+  const key = isPrimeOrderPoint(raw)
+    ? createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' })
+    : null;
+  if (checkedKeys.size >= MAX_CHECKED_KEYS) checkedKeys.delete(checkedKeys.keys().next().value!);
+  checkedKeys.set(name, key);
+  return key;
+}
+
+function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (!isStableBytes(publicKey) || publicKey.length !== KEY_BYTES) return false;
+  if (!isStableBytes(signature) || signature.length !== SIGNATURE_BYTES) return false;
+  if (!isStableBytes(message) || message.length > MAX_MESSAGE_BYTES) return false;
+  // An R that is not canonical or has a torsion component needs no check of its own: node:crypto compares its
+  // bytes with those of S·B − k·A, a canonical encoding from the prime-order group.
+  if (isSmallOrderEncoding(signature.subarray(0, 32)) || !isCanonicalScalar(signature.subarray(32)))
+    return false;
+  const key = checkedKey(publicKey);
+  return key !== null && nodeVerify(null, message, key, signature);
+}
+
+function openSeal(publicKey: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+  if (!isStableBytes(sealed)) return null;
+  if (sealed.length < SIGNATURE_BYTES || sealed.length > SIGNATURE_BYTES + MAX_RECORD_BYTES) return null;
+  const record = new Uint8Array(sealed.subarray(SIGNATURE_BYTES));
+  return verify(publicKey, record, sealed.subarray(0, SIGNATURE_BYTES)) ? record : null;
+}
+
+function hashLeaves(packed: Uint8Array, offsets: Uint32Array): Uint8Array {
+  const bytes = requireBytes(packed, 'hash', 'leaves');
+  const bounds = requireOffsets(offsets);
+  const count = bounds.length - 1;
+  if (count > MAX_LEAVES) throw tooManyLeaves(count);
+  if (count < 0) throw badOffsets('none given, one more than leaves belong');
+  let longest = 0;
+  for (let i = 0; i < count; i++) {
+    if (bounds[i + 1]! < bounds[i]!) throw badOffsets(`offset ${i + 1} is below the one before it`);
+    longest = Math.max(longest, bounds[i + 1]! - bounds[i]!);
+  }
+  if (bounds[count]! > bytes.length) throw badOffsets('the last one lies beyond the leaves');
+  const out = new Uint8Array(HASH_BYTES * count);
+  const writer = Buffer.from(out.buffer);
+  const preimage = Buffer.alloc(1 + longest);
+  for (let i = 0; i < count; i++) {
+    const [from, to] = [bounds[i]!, bounds[i + 1]!];
+    preimage.set(bytes.subarray(from, to), 1);
+    sha256Into(writer, HASH_BYTES * i, preimage.subarray(0, 1 + to - from));
+  }
+  return out;
+}
+
+/** RFC 6962 section 2.1, level by level: a node without a partner moves up as it is. */
+function merkleRoot(leafHashes: Uint8Array): Uint8Array {
+  const leaves = requireBytes(leafHashes, 'hash', 'tree');
+  if (leaves.length % HASH_BYTES !== 0) {
+    throw new MetersealError(
+      'bad-argument',
+      `couldn't hash tree: ${leaves.length} bytes are not whole hashes`,
+    );
+  }
+  let count = leaves.length / HASH_BYTES;
+  if (count > MAX_LEAVES) throw tooManyLeaves(count);
+  if (count === 0) return sha256(leaves);
+  const level = Buffer.from(leaves);
+  const preimage = Buffer.alloc(1 + 2 * HASH_BYTES, 1);
+  for (; count > 1; count = Math.ceil(count / 2)) {
+    for (let pair = 0; pair < count >> 1; pair++) {
+      level.copy(preimage, 1, 2 * HASH_BYTES * pair, 2 * HASH_BYTES * (pair + 1));
+      sha256Into(level, HASH_BYTES * pair, preimage);
+    }
+    if (count % 2 === 1)
+      level.copy(level, HASH_BYTES * (count >> 1), HASH_BYTES * (count - 1), HASH_BYTES * count);
+  }
+  return new Uint8Array(level.subarray(0, HASH_BYTES));
+}
+
+function keyFromSeed(seed: Uint8Array): SigningKey {
+  const bytes = requireBytes(seed, 'read', 'seed');
+  if (bytes.length !== SEED_BYTES) {
+    throw new MetersealError(
+      'bad-key',
+      `couldn't read seed: ${bytes.length} bytes where ${SEED_BYTES} belong`,
+    );
+  }
+  const der = Buffer.concat([PKCS8_PREFIX, bytes]);
+  const secret = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  der.fill(0);
+  const spki = createPublicKey(secret).export({ format: 'der', type: 'spki' });
+  return new HiddenSigningKey(spki.subarray(SPKI_PREFIX.length), keyHandle(secret));
+}
+
+function generateKey(): SigningKey {
+  const seed = randomBytes(SEED_BYTES);
+  try {
+    return keyFromSeed(seed);
+  } finally {
+    seed.fill(0);
+  }
+}
+
+function keyHandle(secret: KeyObject): KeyHandle {
+  return {
+    sign: (message: Uint8Array) => new Uint8Array(nodeSign(null, message, secret)),
+    seal: (record: Uint8Array) => concat(nodeSign(null, record, secret), record),
+    // The secret lives in OpenSSL, which overwrites it when the last reference to the KeyObject is collected.
+    destroy: () => {},
+  };
+}
+
+function badOffsets(what: string): MetersealError {
+  return new MetersealError('bad-argument', `couldn't hash leaves: bad offsets, ${what}`);
+}
+
+function tooManyLeaves(count: number): MetersealError {
+  return new MetersealError(
+    'too-large',
+    `couldn't hash leaves: ${count} of them, at most ${MAX_LEAVES} allowed`,
+  );
+}
+
+/** node:crypto with the strict rule: the reference in this house, and what runs where no addon can be loaded. */
+export const javascriptEngine: Engine = {
+  name: 'javascript',
+  sha256,
+  hashLeaves,
+  merkleRoot,
+  verify,
+  openSeal,
+  generateKey,
+  keyFromSeed,
+};
