@@ -1,5 +1,5 @@
-import { MetersealError } from './errors.js';
 import type { ErrorCode } from './errors.js';
+import { MetersealError } from './errors.js';
 import { MAX_INTEGER, MAX_STR_BYTES } from './limits.js';
 
 const encoder = new TextEncoder();
