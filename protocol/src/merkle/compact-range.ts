@@ -22,6 +22,9 @@ export interface CompactRange {
   readonly hashes: readonly Uint8Array[];
 }
 
+/** Leaves that are hashed in one call at most: an engine bounds its calls, and blocks its thread meanwhile. */
+const MAX_CALL_LEAVES = 2 ** 20;
+
 /** The range of the tree without leaves. */
 export const EMPTY_RANGE: CompactRange = Object.freeze({ size: 0, hashes: Object.freeze([]) });
 
@@ -54,7 +57,7 @@ export function appendLeaves(h: BulkHasher, range: CompactRange, packed: Uint8Ar
   let at = 0;
   while (at < count) {
     let width = 1;
-    while (size % (width * 2) === 0 && width * 2 <= count - at) width *= 2;
+    while (size % (width * 2) === 0 && width * 2 <= Math.min(count - at, MAX_CALL_LEAVES)) width *= 2;
     const leaves = packed.subarray(at * HASH_BYTES, (at + width) * HASH_BYTES);
     pushSubtree(h, hashes, Math.floor(size / width), width === 1 ? leaves.slice() : h.merkleRoot(leaves));
     size += width;

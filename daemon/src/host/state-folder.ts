@@ -1,0 +1,104 @@
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { MetersealError } from '@meterseal/protocol';
+
+/** Longest path that the kernel takes for a Unix socket. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Where everything of one box lies; docs/operate.md has the picture. */
+export type StateFolder = {
+  readonly root: string;
+  readonly config: string;
+  readonly policy: string;
+  readonly checkpoint: string;
+  readonly lock: string;
+  readonly run: string;
+  readonly sockets: {
+    readonly platform: string;
+    readonly proof: string;
+    readonly switch: string;
+    /** Status of the field and of the gate: read only, for `meterseal status`. */
+    readonly field: string;
+    readonly gate: string;
+  };
+  readonly field: string;
+  readonly fieldDatabase: string;
+  readonly identityKeys: string;
+  readonly chain: string;
+  readonly chainDatabase: string;
+  readonly logKey: string;
+  readonly roster: string;
+  readonly gate: string;
+  readonly collector: string;
+};
+
+export function stateFolder(path: string): StateFolder {
+  const root = resolve(path);
+  const run = join(root, 'run');
+  return {
+    root,
+    config: join(root, 'meterseal.yaml'),
+    policy: join(root, 'policy'),
+    checkpoint: join(root, 'checkpoint'),
+    lock: join(root, 'lock'),
+    run,
+    sockets: {
+      platform: join(run, 'platform.sock'),
+      proof: join(run, 'proof.sock'),
+      switch: join(run, 'switch.sock'),
+      field: join(run, 'field.sock'),
+      gate: join(run, 'gate.sock'),
+    },
+    field: join(root, 'field'),
+    fieldDatabase: join(root, 'field', 'field.db'),
+    identityKeys: join(root, 'field', 'keys'),
+    chain: join(root, 'chain'),
+    chainDatabase: join(root, 'chain', 'chain.db'),
+    logKey: join(root, 'chain', 'log.key'),
+    roster: join(root, 'chain', 'roster.yaml'),
+    gate: join(root, 'gate'),
+    collector: join(root, 'collector'),
+  };
+}
+
+/**
+ * Makes the folders, 0700, and refuses what is not safe or not possible before anything is started.
+ *
+ * @throws MetersealError `state-readonly`, `file-unusable`, `socket-path-too-long`
+ */
+export function prepareStateFolder(state: StateFolder): void {
+  for (const path of [state.root, state.run, state.field, state.identityKeys, state.chain, state.gate]) {
+    makePrivateFolder(path);
+  }
+  for (const path of Object.values(state.sockets)) {
+    const bytes = Buffer.byteLength(path);
+    if (bytes > MAX_SOCKET_PATH_BYTES) {
+      throw new MetersealError(
+        'socket-path-too-long',
+        `couldn't use state folder: its sockets would have paths of ${bytes} bytes, at most ${MAX_SOCKET_PATH_BYTES} are possible`,
+        { hint: 'Choose a state folder with a shorter path.' },
+      );
+    }
+  }
+}
+
+/** Makes one folder that only this user can enter. A link in its place is refused, never followed. */
+export function makePrivateFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (lstatSync(path).isSymbolicLink() || !lstatSync(path).isDirectory()) {
+      throw new MetersealError('file-unusable', `couldn't use ${path}: it is not a folder`, {
+        hint: 'Remove what stands there, or choose another state folder.',
+      });
+    }
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+  } catch (cause) {
+    if (cause instanceof MetersealError) throw cause;
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'failed';
+    throw new MetersealError('state-readonly', `couldn't use ${path}: ${reason}`, {
+      hint: 'The state folder must be writable by the user that runs meterseal.',
+      cause,
+    });
+  }
+}
