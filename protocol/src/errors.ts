@@ -72,6 +72,7 @@ export type ErrorCode =
   | 'bad-roster'
   | 'file-missing'
   | 'file-unusable'
+  | 'file-damaged'
   | 'state-in-use'
   | 'state-readonly'
   | 'socket-path-too-long'
