@@ -1,0 +1,93 @@
+//! SHA-256 with the prefixes of RFC 6962, section 2.1.
+
+#![forbid(unsafe_code)]
+
+use sha2::{Digest, Sha256};
+
+use crate::bounds::{HASH_BYTES, MAX_LEAVES};
+use crate::refusal::{Code, Refusal};
+
+/// A SHA-256 hash.
+pub type Hash = [u8; HASH_BYTES];
+
+/// SHA-256 of nothing: the root of the empty tree.
+pub fn empty_hash() -> Hash {
+    Sha256::digest([]).into()
+}
+
+/// SHA-256(0x00 ‖ leaf).
+pub fn leaf_hash(leaf: &[u8]) -> Hash {
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(leaf)
+        .finalize()
+        .into()
+}
+
+/// SHA-256(0x01 ‖ left ‖ right).
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
+}
+
+/// Leaf hashes of many leaves, one after the other.
+///
+/// `offsets` are n + 1 byte offsets that never fall; leaf i is `packed[offsets[i]..offsets[i + 1]]`.
+///
+/// # Errors
+/// `BadArgument` for offsets that are missing, fall or leave `packed`; `TooLarge` above [`MAX_LEAVES`].
+pub fn hash_leaves(packed: &[u8], offsets: &[u32]) -> Result<Vec<u8>, Refusal> {
+    let bad = |what: String| Refusal::new(Code::BadArgument, format!("bad offsets, {what}"));
+    let Some(last) = offsets.last() else {
+        return Err(bad("none given, one more than leaves belong".into()));
+    };
+    let count = offsets.len() - 1;
+    if count > MAX_LEAVES {
+        return Err(too_many_leaves(count));
+    }
+    if let Some(at) = offsets.windows(2).position(|pair| pair[1] < pair[0]) {
+        return Err(bad(format!("offset {} is below the one before it", at + 1)));
+    }
+    if *last as usize > packed.len() {
+        return Err(bad("the last one lies beyond the leaves".into()));
+    }
+    let mut hashes = Vec::with_capacity(count * HASH_BYTES);
+    for pair in offsets.windows(2) {
+        hashes.extend_from_slice(&leaf_hash(&packed[pair[0] as usize..pair[1] as usize]));
+    }
+    Ok(hashes)
+}
+
+pub(crate) fn too_many_leaves(count: usize) -> Refusal {
+    Refusal::new(
+        Code::TooLarge,
+        format!("{count} of them, at most {MAX_LEAVES} allowed"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_is_what_lies_between_two_offsets() {
+        let hashes = hash_leaves(b"-abcc", &[1, 3, 3, 4]).unwrap();
+        let expected = [leaf_hash(b"ab"), leaf_hash(b""), leaf_hash(b"c")].concat();
+        assert_eq!(hashes, expected);
+        assert_eq!(hash_leaves(b"", &[0]).unwrap(), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn bad_offsets_are_refused() {
+        for offsets in [&[][..], &[0, 2, 1], &[0, 4], &[4], &[u32::MAX, 0]] {
+            assert_eq!(
+                hash_leaves(b"abc", offsets).unwrap_err().code,
+                Code::BadArgument
+            );
+        }
+    }
+}
