@@ -1,0 +1,57 @@
+-- field.db: what the field may never lose or use twice. One owner: the field role.
+--
+-- The connection sets (daemon/src/agent/field-store.ts):
+--   journal_mode = WAL      a reader (status, prove) never waits for the writer
+--   synchronous  = FULL     a sequence number that was used stays used after a power cut; NORMAL loses commits
+--   foreign_keys = ON       a record without its meter is damage
+
+CREATE TABLE IF NOT EXISTS meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;
+
+-- One row per meter that was ever configured; never deleted, so that a number is never given again.
+CREATE TABLE IF NOT EXISTS meter (
+  number       INTEGER PRIMARY KEY AUTOINCREMENT,   -- names the key file: IDs never become file names
+  id           TEXT NOT NULL UNIQUE,
+  state        TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'offered', 'enrolled')),
+  subject      INTEGER,
+  salt         BLOB,
+  identity_key BLOB,
+  nonce        BLOB,                                -- of the platform's answer, until the enrolment is confirmed
+  next_seq     INTEGER NOT NULL DEFAULT 1,
+  anchored_to  INTEGER NOT NULL DEFAULT 0           -- the chain's receipt covers every number up to here
+) STRICT;
+
+-- version 0 is the reading as first made; 1 is the void record that fills a number which the platform refused for good.
+CREATE TABLE IF NOT EXISTS record (
+  meter       INTEGER NOT NULL REFERENCES meter (number),
+  seq         INTEGER NOT NULL,
+  version     INTEGER NOT NULL CHECK (version IN (0, 1)),
+  bytes       BLOB NOT NULL,
+  hash        BLOB NOT NULL,
+  entry_index INTEGER,                              -- the receipt: where the chain holds it
+  PRIMARY KEY (meter, seq, version)
+) STRICT, WITHOUT ROWID;
+
+-- What one collector has acknowledged of one meter.
+CREATE TABLE IF NOT EXISTS delivery (
+  meter           INTEGER NOT NULL REFERENCES meter (number),
+  collector       BLOB NOT NULL,                    -- the collector's key
+  first           INTEGER NOT NULL,
+  acked_to        INTEGER NOT NULL,                 -- first − 1 while nothing is
+  running_hash    BLOB NOT NULL,                    -- over first…acked_to
+  acknowledgement BLOB,                             -- the latest, signed
+  chained_to      INTEGER NOT NULL DEFAULT 0,       -- an acknowledgement up to here is on the chain
+  chained_ms      INTEGER NOT NULL DEFAULT 0,       -- and since when
+  PRIMARY KEY (meter, collector)
+) STRICT, WITHOUT ROWID;
+
+-- Numbers that a collector will never get, until it has acknowledged the statement.
+CREATE TABLE IF NOT EXISTS gap (
+  meter     INTEGER NOT NULL REFERENCES meter (number),
+  from_seq  INTEGER NOT NULL,
+  to_seq    INTEGER NOT NULL,
+  reason    TEXT NOT NULL CHECK (reason IN ('dropped-by-policy', 'lost-by-field')),
+  PRIMARY KEY (meter, from_seq)
+) STRICT, WITHOUT ROWID;

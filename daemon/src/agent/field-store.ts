@@ -1,0 +1,278 @@
+import { fileURLToPath } from 'node:url';
+import type { GapReason } from '@meterseal/protocol';
+import { MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
+import { Database } from '../host/database.js';
+
+export type EnrolmentState = 'new' | 'offered' | 'enrolled';
+
+/** A meter as the field knows it. */
+export type FieldMeter = {
+  readonly number: number;
+  readonly id: string;
+  readonly state: EnrolmentState;
+  readonly subject: number | null;
+  readonly salt: Uint8Array | null;
+  readonly identityKey: Uint8Array | null;
+  readonly nonce: Uint8Array | null;
+  /** The number that the next record takes. */
+  readonly nextSeq: number;
+  readonly anchoredTo: number;
+};
+
+export type StoredRecord = {
+  readonly seq: number;
+  /** 1: a void record that took the place of a refused one. */
+  readonly version: 0 | 1;
+  readonly bytes: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly entryIndex: number | null;
+};
+
+/** What a collector has acknowledged of a meter. */
+export type DeliveryState = {
+  readonly first: number;
+  readonly ackedTo: number;
+  readonly runningHash: Uint8Array;
+  readonly acknowledgement: Uint8Array | null;
+  readonly chainedTo: number;
+  readonly chainedMs: number;
+};
+
+export type StoredGap = { readonly from: number; readonly to: number; readonly reason: GapReason };
+
+const METER_COLUMNS =
+  'number, id, state, subject, salt, identity_key AS identityKey, nonce, next_seq AS nextSeq, anchored_to AS anchoredTo';
+const RECORD_COLUMNS = 'seq, version, bytes, hash, entry_index AS entryIndex';
+
+const SQL = {
+  meterById: `SELECT ${METER_COLUMNS} FROM meter WHERE id = ?`,
+  meters: `SELECT ${METER_COLUMNS} FROM meter ORDER BY number`,
+  addMeter: 'INSERT INTO meter (id) VALUES (?) ON CONFLICT (id) DO NOTHING',
+  saveOffer: `UPDATE meter SET state = 'offered', subject = ?, salt = ?, identity_key = ?, nonce = ? WHERE number = ?`,
+  confirm: `UPDATE meter SET state = 'enrolled', nonce = NULL, next_seq = max(next_seq, ?),
+            anchored_to = max(anchored_to, ? - 1) WHERE number = ?`,
+  forgetEnrolment: `UPDATE meter SET state = 'new', nonce = NULL WHERE number = ?`,
+  nextSeq: 'SELECT next_seq AS nextSeq FROM meter WHERE number = ?',
+  takeSeq: 'UPDATE meter SET next_seq = ? WHERE number = ?',
+  addRecord: 'INSERT INTO record (meter, seq, version, bytes, hash) VALUES (?, ?, ?, ?, ?)',
+  // The void record, where there is one, is what the chain gets.
+  unanchored: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ?1 AND seq > ?2 AND version =
+                 (SELECT max(version) FROM record AS r WHERE r.meter = ?1 AND r.seq = record.seq)
+               ORDER BY seq LIMIT ?3`,
+  record: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version DESC LIMIT 1`,
+  versions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version`,
+  firstVersions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq > ? AND seq <= ? AND version = 0
+                  ORDER BY seq LIMIT ?`,
+  voids: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND version = 1 AND seq > ? AND seq <= ? ORDER BY seq`,
+  receipt: 'UPDATE record SET entry_index = ? WHERE meter = ? AND seq = ? AND version = ?',
+  anchoredTo: 'UPDATE meter SET anchored_to = max(anchored_to, ?) WHERE number = ?',
+  removeRecords: 'DELETE FROM record WHERE meter = ? AND seq >= ? AND seq <= ?',
+  delivery: `SELECT first, acked_to AS ackedTo, running_hash AS runningHash, acknowledgement,
+             chained_to AS chainedTo, chained_ms AS chainedMs FROM delivery WHERE meter = ? AND collector = ?`,
+  saveDelivery: `INSERT INTO delivery (meter, collector, first, acked_to, running_hash, acknowledgement)
+                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (meter, collector) DO UPDATE SET first = excluded.first,
+                 acked_to = excluded.acked_to, running_hash = excluded.running_hash,
+                 acknowledgement = coalesce(excluded.acknowledgement, acknowledgement)`,
+  chained: 'UPDATE delivery SET chained_to = ?, chained_ms = ? WHERE meter = ? AND collector = ?',
+  addGap: 'INSERT INTO gap (meter, from_seq, to_seq, reason) VALUES (?, ?, ?, ?)',
+  gaps: 'SELECT from_seq AS "from", to_seq AS "to", reason FROM gap WHERE meter = ? ORDER BY from_seq',
+  removeGap: 'DELETE FROM gap WHERE meter = ? AND from_seq = ?',
+  count: `SELECT count(*) AS records, sum(entry_index IS NULL) AS unanchored FROM record WHERE meter = ? AND seq > ?`,
+  meta: 'SELECT value FROM meta WHERE key = ?',
+  saveMeta: 'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+} as const;
+
+const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON'];
+const SCHEMA = fileURLToPath(new URL('../../src/agent/field-store.sql', import.meta.url));
+
+/** field.db: meters, records with their receipts, and what was acknowledged. */
+export class FieldStore {
+  readonly #db: Database;
+
+  private constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Opens the database, and makes it where `readonly` is not asked for. */
+  static async open(path: string, options: { readonly?: boolean } = {}): Promise<FieldStore> {
+    const db = options.readonly
+      ? await Database.open(path, { readonly: true })
+      : await Database.open(path, { pragmas: PRAGMAS, schemaFile: SCHEMA });
+    return new FieldStore(db);
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+
+  /** The meter's row; a meter that was never seen gets one. */
+  async meter(id: string): Promise<FieldMeter> {
+    await this.#db.run(SQL.addMeter, id);
+    const meter = await this.findMeter(id);
+    if (meter === undefined) throw new MetersealError('file-unusable', "couldn't add meter to field.db");
+    return meter;
+  }
+
+  findMeter(id: string): Promise<FieldMeter | undefined> {
+    return this.#db.get<FieldMeter>(SQL.meterById, id);
+  }
+
+  meters(): Promise<FieldMeter[]> {
+    return this.#db.all<FieldMeter>(SQL.meters);
+  }
+
+  /** Keeps the platform's answer; the identity's secret must be in its key file by now. */
+  async saveOffer(
+    number: number,
+    offer: { subject: number; salt: Uint8Array; identityKey: Uint8Array; nonce: Uint8Array },
+  ): Promise<void> {
+    await this.#db.run(SQL.saveOffer, offer.subject, offer.salt, offer.identityKey, offer.nonce, number);
+  }
+
+  /** @param firstSeq the number of the first reading under this enrolment, as the chain's entry says */
+  async confirmEnrolment(number: number, firstSeq: number): Promise<void> {
+    await this.#db.run(SQL.confirm, firstSeq, firstSeq, number);
+  }
+
+  async forgetEnrolment(number: number): Promise<void> {
+    await this.#db.run(SQL.forgetEnrolment, number);
+  }
+
+  /**
+   * Gives the next number and commits the record made for it, in one transaction: a number is used once, and no record
+   * exists without being stored.
+   */
+  appendRecord(
+    number: number,
+    make: (seq: number) => { bytes: Uint8Array; hash: Uint8Array },
+  ): Promise<StoredRecord> {
+    return this.#db.transaction(async () => {
+      const row = await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number);
+      const seq = row!.nextSeq;
+      const { bytes, hash } = make(seq);
+      await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
+      await this.#db.run(SQL.takeSeq, seq + 1, number);
+      return { seq, version: 0, bytes, hash, entryIndex: null };
+    });
+  }
+
+  /** What the chain still has to get, in order: the void record where there is one. */
+  unanchored(meter: FieldMeter, limit: number): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.unanchored, meter.number, meter.anchoredTo, limit);
+  }
+
+  /** The record that stands for this number: the void one, where there is one. */
+  record(number: number, seq: number): Promise<StoredRecord | undefined> {
+    return this.#db.get<StoredRecord>(SQL.record, number, seq);
+  }
+
+  versions(number: number, seq: number): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.versions, number, seq);
+  }
+
+  /** Readings as first made, `after` < seq ≤ `to`. */
+  firstVersions(number: number, after: number, to: number, limit: number): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.firstVersions, number, after, to, limit);
+  }
+
+  /** Void records, `after` < seq ≤ `to`. */
+  voids(number: number, after: number, to: number): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.voids, number, after, to);
+  }
+
+  async addVoid(number: number, seq: number, bytes: Uint8Array, hash: Uint8Array): Promise<void> {
+    await this.#db.run(SQL.addRecord, number, seq, 1, bytes, hash);
+  }
+
+  /** Notes receipts; `receipts` rise by number and leave none out. */
+  saveReceipts(
+    number: number,
+    receipts: readonly { seq: number; version: 0 | 1; index: number }[],
+  ): Promise<void> {
+    return this.#db.transaction(async () => {
+      for (const { seq, version, index } of receipts) {
+        await this.#db.run(SQL.receipt, index, number, seq, version);
+      }
+      const last = receipts.at(-1);
+      if (last !== undefined) await this.#db.run(SQL.anchoredTo, last.seq, number);
+    });
+  }
+
+  /**
+   * Gives up the numbers from `from` on that never reached the chain, and makes their readings again above `peak`: what
+   * reconciliation does after this database was put back to an earlier copy.
+   */
+  renumber(
+    number: number,
+    from: number,
+    peak: number,
+    remake: (bytes: Uint8Array, seq: number) => { bytes: Uint8Array; hash: Uint8Array },
+  ): Promise<number> {
+    return this.#db.transaction(async () => {
+      const row = await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number);
+      const old = await this.#db.all<StoredRecord>(
+        SQL.firstVersions,
+        number,
+        from - 1,
+        row!.nextSeq,
+        row!.nextSeq,
+      );
+      await this.#db.run(SQL.removeRecords, number, from, row!.nextSeq);
+      let seq = peak + 1;
+      for (const record of old) {
+        const { bytes, hash } = remake(record.bytes, seq);
+        await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
+        seq++;
+      }
+      await this.#db.run(SQL.takeSeq, seq, number);
+      await this.#db.run(SQL.anchoredTo, peak, number);
+      return old.length;
+    });
+  }
+
+  /** Raises the next number above one that a peer holds, so that it is never used twice. */
+  async anchorLost(number: number, peak: number): Promise<void> {
+    await this.#db.run(SQL.anchoredTo, peak, number);
+  }
+
+  async delivery(number: number, collector: Uint8Array, first: number): Promise<DeliveryState> {
+    const state = await this.#db.get<DeliveryState>(SQL.delivery, number, collector);
+    if (state !== undefined) return state;
+    const fresh = { first, ackedTo: first - 1, runningHash: RUNNING_HASH_START, acknowledgement: null };
+    return { ...fresh, chainedTo: 0, chainedMs: 0 };
+  }
+
+  async saveDelivery(
+    number: number,
+    collector: Uint8Array,
+    state: { first: number; ackedTo: number; runningHash: Uint8Array; acknowledgement: Uint8Array | null },
+  ): Promise<void> {
+    const { first, ackedTo, runningHash, acknowledgement } = state;
+    await this.#db.run(SQL.saveDelivery, number, collector, first, ackedTo, runningHash, acknowledgement);
+  }
+
+  async saveChained(number: number, collector: Uint8Array, to: number, ms: number): Promise<void> {
+    await this.#db.run(SQL.chained, to, ms, number, collector);
+  }
+
+  async addGap(number: number, gap: StoredGap): Promise<void> {
+    await this.#db.run(SQL.addGap, number, gap.from, gap.to, gap.reason);
+  }
+
+  gaps(number: number): Promise<StoredGap[]> {
+    return this.#db.all<StoredGap>(SQL.gaps, number);
+  }
+
+  async removeGap(number: number, from: number): Promise<void> {
+    await this.#db.run(SQL.removeGap, number, from);
+  }
+
+  /** The chain's last checkpoint that this field holds a receipt under: the field is witness zero. */
+  async lastReceipt(): Promise<string | undefined> {
+    return (await this.#db.get<{ value: string }>(SQL.meta, 'receipt'))?.value;
+  }
+
+  async saveLastReceipt(note: string): Promise<void> {
+    await this.#db.run(SQL.saveMeta, 'receipt', note);
+  }
+}
