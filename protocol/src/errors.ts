@@ -53,6 +53,7 @@ export type ErrorCode =
   | 'delivery-gap'
   // transport and devices
   | 'bad-request'
+  | 'internal'
   | 'not-found'
   | 'unreachable'
   | 'timeout'
