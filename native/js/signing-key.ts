@@ -22,7 +22,7 @@ export class HiddenSigningKey implements SigningKey {
   #handle: KeyHandle | null;
 
   constructor(publicKey: Uint8Array, handle: KeyHandle) {
-    this.#publicKey = publicKey.slice();
+    this.#publicKey = new Uint8Array(publicKey);
     this.#handle = handle;
   }
 
