@@ -35,7 +35,11 @@ export type EnrolmentTools = {
 };
 
 /** A meter that the platform knows: its identity and how signed messages name it. */
-export type EnrolledMeter = { readonly meter: FieldMeter; readonly identity: SigningKey; readonly ref: MeterRef };
+export type EnrolledMeter = {
+  readonly meter: FieldMeter;
+  readonly identity: SigningKey;
+  readonly ref: MeterRef;
+};
 
 /**
  * Step 1 of the protocol: request, key, confirmation. The secret is on disk before it is confirmed, and only the
@@ -61,9 +65,13 @@ export function enrolledMeter(
 ): EnrolledMeter {
   const identity = tools.keys.load(meter.number);
   if (meter.identityKey === null || !equalBytes(identity.publicKey, meter.identityKey)) {
-    throw new MetersealError('bad-key', `couldn't use identity key ${meter.number}: it is not the enrolled one`, {
-      hint: 'Restore the key file from its backup, or enrol the meter anew.',
-    });
+    throw new MetersealError(
+      'bad-key',
+      `couldn't use identity key ${meter.number}: it is not the enrolled one`,
+      {
+        hint: 'Restore the key file from its backup, or enrol the meter anew.',
+      },
+    );
   }
   return { meter, identity, ref: refOf(meter, tools.engine) };
 }
@@ -81,7 +89,10 @@ async function request(data: EnrolmentData, meter: FieldMeter, tools: EnrolmentT
     seed ??= openOffer(box, fromBase64(answer.offer ?? '', 'bad-message'), oneTime.secretKey);
     const identityKey = keyFromBase64(answer.publicKey);
     if (!equalBytes(engine.keyFromSeed(seed).publicKey, identityKey)) {
-      throw new MetersealError('bad-message', "couldn't enrol meter: the platform's offer holds another key than it says");
+      throw new MetersealError(
+        'bad-message',
+        "couldn't enrol meter: the platform's offer holds another key than it says",
+      );
     }
     keys.save(meter.number, seed);
     const salt = fromBase64(answer.salt, 'bad-message');
@@ -112,10 +123,14 @@ async function confirm(meter: FieldMeter, tools: EnrolmentTools): Promise<void> 
     // The platform keeps offers in memory only: after its restart the same code brings a new one.
     if (error instanceof MetersealError && error.code === 'no-offer') {
       await tools.store.forgetEnrolment(meter.number);
-      throw new MetersealError('unreachable', "couldn't confirm enrolment: the platform has forgotten its offer", {
-        hint: 'It is asked again by itself.',
-        cause: error,
-      });
+      throw new MetersealError(
+        'unreachable',
+        "couldn't confirm enrolment: the platform has forgotten its offer",
+        {
+          hint: 'It is asked again by itself.',
+          cause: error,
+        },
+      );
     }
     throw error;
   }

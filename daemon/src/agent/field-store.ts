@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import type { GapReason } from '@meterseal/protocol';
 import { MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
 import { Database } from '../host/database.js';
@@ -77,13 +77,15 @@ const SQL = {
   addGap: 'INSERT INTO gap (meter, from_seq, to_seq, reason) VALUES (?, ?, ?, ?)',
   gaps: 'SELECT from_seq AS "from", to_seq AS "to", reason FROM gap WHERE meter = ? ORDER BY from_seq',
   removeGap: 'DELETE FROM gap WHERE meter = ? AND from_seq = ?',
+  lastRecord: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? ORDER BY seq DESC LIMIT 1`,
   count: `SELECT count(*) AS records, sum(entry_index IS NULL) AS unanchored FROM record WHERE meter = ? AND seq > ?`,
   meta: 'SELECT value FROM meta WHERE key = ?',
-  saveMeta: 'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+  saveMeta:
+    'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
 } as const;
 
 const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON'];
-const SCHEMA = fileURLToPath(new URL('../../src/agent/field-store.sql', import.meta.url));
+const SCHEMA = new URL('../../src/agent/field-store.sql', import.meta.url);
 
 /** field.db: meters, records with their receipts, and what was acknowledged. */
 export class FieldStore {
@@ -97,7 +99,7 @@ export class FieldStore {
   static async open(path: string, options: { readonly?: boolean } = {}): Promise<FieldStore> {
     const db = options.readonly
       ? await Database.open(path, { readonly: true })
-      : await Database.open(path, { pragmas: PRAGMAS, schemaFile: SCHEMA });
+      : await Database.open(path, { pragmas: PRAGMAS, schema: readFileSync(SCHEMA, 'utf8') });
     return new FieldStore(db);
   }
 
@@ -199,40 +201,41 @@ export class FieldStore {
   }
 
   /**
-   * Gives up the numbers from `from` on that never reached the chain, and makes their readings again above `peak`: what
-   * reconciliation does after this database was put back to an earlier copy.
+   * Gives up the numbers from `from` on, which this database used a second time after it was put back to an earlier copy,
+   * and makes their readings again above `peak`. `fill` gives void records for numbers up to `peak` that nobody but this
+   * field could still fill.
+   *
+   * @returns how many readings were made again
    */
   renumber(
     number: number,
     from: number,
     peak: number,
     remake: (bytes: Uint8Array, seq: number) => { bytes: Uint8Array; hash: Uint8Array },
+    fill?: (like: Uint8Array, seq: number) => { bytes: Uint8Array; hash: Uint8Array },
   ): Promise<number> {
     return this.#db.transaction(async () => {
-      const row = await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number);
-      const old = await this.#db.all<StoredRecord>(
-        SQL.firstVersions,
-        number,
-        from - 1,
-        row!.nextSeq,
-        row!.nextSeq,
-      );
-      await this.#db.run(SQL.removeRecords, number, from, row!.nextSeq);
-      let seq = peak + 1;
+      const { nextSeq } = (await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number))!;
+      const old = await this.#db.all<StoredRecord>(SQL.firstVersions, number, from - 1, nextSeq, nextSeq);
+      const like = old[0] ?? (await this.#db.get<StoredRecord>(SQL.lastRecord, number));
+      await this.#db.run(SQL.removeRecords, number, from, nextSeq);
+      if (fill === undefined) {
+        await this.#db.run(SQL.anchoredTo, peak, number);
+      } else if (like !== undefined) {
+        for (let seq = from; seq <= peak; seq++) {
+          const { bytes, hash } = fill(like.bytes, seq);
+          await this.#db.run(SQL.addRecord, number, seq, 1, bytes, hash);
+        }
+      }
+      let seq = Math.max(peak + 1, from);
       for (const record of old) {
         const { bytes, hash } = remake(record.bytes, seq);
         await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
         seq++;
       }
       await this.#db.run(SQL.takeSeq, seq, number);
-      await this.#db.run(SQL.anchoredTo, peak, number);
       return old.length;
     });
-  }
-
-  /** Raises the next number above one that a peer holds, so that it is never used twice. */
-  async anchorLost(number: number, peak: number): Promise<void> {
-    await this.#db.run(SQL.anchoredTo, peak, number);
   }
 
   async delivery(number: number, collector: Uint8Array, first: number): Promise<DeliveryState> {

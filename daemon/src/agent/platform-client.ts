@@ -47,7 +47,9 @@ export class PlatformClient {
   }
 
   /** One result per frame, in order; each accepted reading is committed when this returns. */
-  async submit(frames: readonly ReadingFrame[]): Promise<{ checkpoint: string; results: readonly ReadingResult[] }> {
+  async submit(
+    frames: readonly ReadingFrame[],
+  ): Promise<{ checkpoint: string; results: readonly ReadingResult[] }> {
     const answer = await this.#http.json<ReadingsAnswer>({
       method: 'POST',
       path: '/v1/readings',

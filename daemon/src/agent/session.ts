@@ -1,5 +1,11 @@
 import type { Engine, SigningKey } from '@meterseal/native';
-import { authenticationMessage, fromBase64, MetersealError, sessionMessage, toBase64 } from '@meterseal/protocol';
+import {
+  authenticationMessage,
+  fromBase64,
+  MetersealError,
+  sessionMessage,
+  toBase64,
+} from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
 import type { EnrolledMeter } from './enrolment.js';
 import type { PlatformClient } from './platform-client.js';
@@ -26,14 +32,23 @@ const RENEW_BEFORE_MS = 5_000;
  */
 export async function openSession(
   { meter, identity, ref }: EnrolledMeter,
-  tools: { readonly platform: PlatformClient; readonly engine: Engine; readonly clock: Clock; readonly platformId: string },
+  tools: {
+    readonly platform: PlatformClient;
+    readonly engine: Engine;
+    readonly clock: Clock;
+    readonly platformId: string;
+  },
 ): Promise<Session> {
   const { platform, engine, clock } = tools;
   const { challenge, origin } = await platform.challenge(meter.id);
   if (!origin.startsWith(`${tools.platformId}/`)) {
     throw new MetersealError('bad-message', "couldn't authenticate meter: the platform names another origin");
   }
-  const message = authenticationMessage({ origin, meter: ref, challenge: fromBase64(challenge, 'bad-message') });
+  const message = authenticationMessage({
+    origin,
+    meter: ref,
+    challenge: fromBase64(challenge, 'bad-message'),
+  });
   const authentication = await platform.authenticate({
     meter: meter.id,
     challenge,
@@ -61,7 +76,10 @@ export async function openSession(
       signature: toBase64(identity.sign(handover)),
     });
     const lifeMs = answer.expiresMs - clock.now();
-    const last = answer.last === null ? null : { seq: answer.last.seq, hash: fromBase64(answer.last.hash, 'bad-message') };
+    const last =
+      answer.last === null
+        ? null
+        : { seq: answer.last.seq, hash: fromBase64(answer.last.hash, 'bad-message') };
     return { number: answer.session, key, endsAt: opened + Math.max(0, lifeMs - RENEW_BEFORE_MS), last };
   } catch (error) {
     key.destroy();

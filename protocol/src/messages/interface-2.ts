@@ -18,4 +18,13 @@ export type RecordsAnswer = {
 };
 
 /** What the collector holds of a meter; `seq` is `first` − 1 while it holds nothing. */
-export type CollectorState = { readonly first: number; readonly seq: number; readonly runningHash: string };
+export type CollectorState = {
+  readonly first: number;
+  readonly seq: number;
+  readonly runningHash: string;
+  /**
+   * The delivery statement (message ‖ signature) that this running hash was accepted with: a field that was put back to
+   * an earlier copy takes its own word back, not the collector's. Absent where nothing was delivered since the last gap.
+   */
+  readonly statement?: string;
+};

@@ -1,0 +1,93 @@
+import type { Engine } from '@meterseal/native';
+import type {
+  ClockState,
+  IdentityState,
+  Random,
+  RawBlock,
+  ReadingRecord,
+  RecordValue,
+} from '@meterseal/protocol';
+import { decodeRecord, encodeRecord, formatTime, readingHash, toBase64Url, toHex } from '@meterseal/protocol';
+import type { FieldStore, StoredRecord } from './field-store.js';
+
+/** What a poll of a meter gave; times in milliseconds since 1970. */
+export type PolledReading = {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly values: readonly RecordValue[];
+  readonly raw: readonly RawBlock[];
+};
+
+export type ReadingOrigin = {
+  readonly meter: string;
+  readonly profile: string;
+  readonly identity: IdentityState;
+  readonly clock: ClockState;
+};
+
+type RecordBytes = { readonly bytes: Uint8Array; readonly hash: Uint8Array };
+
+/** What a void record replaces where nobody knows the reading any more. */
+const UNKNOWN_HASH = '0'.repeat(64);
+
+/** Makes records: once, whole, and on disk before anything is sent. */
+export class Recorder {
+  readonly #store: FieldStore;
+  readonly #engine: Engine;
+  readonly #random: Random;
+  readonly #software: string;
+
+  constructor(store: FieldStore, engine: Engine, random: Random, software: string) {
+    this.#store = store;
+    this.#engine = engine;
+    this.#random = random;
+    this.#software = software;
+  }
+
+  /** Commits the reading under the meter's next number. */
+  record(number: number, origin: ReadingOrigin, reading: PolledReading): Promise<StoredRecord> {
+    return this.#store.appendRecord(number, (seq) =>
+      this.#encode({
+        v: 0,
+        meter: origin.meter,
+        seq,
+        time: formatTime(reading.endedAt),
+        span: Math.max(0, reading.endedAt - reading.startedAt),
+        clock: origin.clock,
+        identity: origin.identity,
+        profile: origin.profile,
+        sw: this.#software,
+        values: reading.values,
+        raw: reading.raw,
+        salt: this.#salt(),
+      }),
+    );
+  }
+
+  /** The void record that fills the number of a reading that the platform refused for good. */
+  voidOf(refused: Uint8Array, reason: string): RecordBytes {
+    const replaces = toHex(readingHash(this.#engine, refused));
+    const mark = { reason, replaces };
+    return this.#encode({ ...decodeRecord(refused), values: [], raw: [], salt: this.#salt(), void: mark });
+  }
+
+  /** A void record for a number whose reading this field has lost; `like` is any record of the same meter. */
+  lost(like: Uint8Array, seq: number): RecordBytes {
+    const mark = { reason: 'lost-by-field', replaces: UNKNOWN_HASH };
+    return this.#encode({ ...decodeRecord(like), seq, values: [], raw: [], salt: this.#salt(), void: mark });
+  }
+
+  /** The same reading under another number, for reconciliation. */
+  remake(bytes: Uint8Array, seq: number): RecordBytes {
+    return this.#encode({ ...decodeRecord(bytes), seq, salt: this.#salt() });
+  }
+
+  #encode(record: ReadingRecord): RecordBytes {
+    const bytes = encodeRecord(record);
+    return { bytes, hash: readingHash(this.#engine, bytes) };
+  }
+
+  #salt(): string {
+    return toBase64Url(this.#random(16));
+  }
+}
