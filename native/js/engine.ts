@@ -30,7 +30,7 @@ export interface Engine extends Crypto {
    */
   keyFromSeed(seed: Uint8Array): SigningKey;
   /**
-   * Opens a sealed reading by the strict rule. Never throws.
+   * Opens a sealed reading by the strict rule. Anything malformed is null, without an error.
    *
    * @param publicKey session key, 32 bytes
    * @param sealed signature[64] ‖ record, the record at most 16 KiB

@@ -15,7 +15,7 @@ pub mod verify;
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::Uint8Array;
+use napi::bindgen_prelude::{Env, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::keys::KeyCache;
@@ -27,6 +27,12 @@ type Error = napi::Error<Code>;
 
 fn refused(refusal: Refusal) -> Error {
     Error::new(refusal.code, refusal.message)
+}
+
+/// Copies an answer into memory of JavaScript's own: cheaper for the few bytes of a signature than lending ours,
+/// and free again without a turn of the event loop.
+fn answer<'env>(env: &'env Env, bytes: &[u8]) -> Result<Uint8ArraySlice<'env>, Error> {
+    Uint8ArraySlice::copy_from(env, bytes).map_err(|error| Error::new(Code::System, error.reason))
 }
 
 thread_local! {
@@ -41,18 +47,21 @@ pub fn interface_version() -> u32 {
 
 /// RFC 6962 leaf hashes of the leaves that `offsets` cut out of `packed`.
 #[napi(catch_unwind)]
-pub fn hash_leaves(packed: &[u8], offsets: &[u32]) -> Result<Uint8Array, Error> {
-    digest::hash_leaves(packed, offsets)
-        .map(Uint8Array::new)
-        .map_err(refused)
+pub fn hash_leaves<'env>(
+    env: &'env Env,
+    packed: &[u8],
+    offsets: &[u32],
+) -> Result<Uint8ArraySlice<'env>, Error> {
+    answer(env, &digest::hash_leaves(packed, offsets).map_err(refused)?)
 }
 
 /// RFC 6962 Merkle tree hash over leaf hashes.
 #[napi(catch_unwind)]
-pub fn merkle_root(leaf_hashes: &[u8]) -> Result<Uint8Array, Error> {
-    merkle::merkle_root(leaf_hashes)
-        .map(|root| Uint8Array::new(root.to_vec()))
-        .map_err(refused)
+pub fn merkle_root<'env>(
+    env: &'env Env,
+    leaf_hashes: &[u8],
+) -> Result<Uint8ArraySlice<'env>, Error> {
+    answer(env, &merkle::merkle_root(leaf_hashes).map_err(refused)?)
 }
 
 /// Strict Ed25519; anything malformed is false.
@@ -63,10 +72,14 @@ pub fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 
 /// The record of a sealed reading, or null.
 #[napi(catch_unwind)]
-pub fn open_seal(public_key: &[u8], sealed: &[u8]) -> Option<Uint8Array> {
-    KEYS.with_borrow_mut(|keys| {
-        verify::open_seal(keys, public_key, sealed).map(|record| Uint8Array::new(record.to_vec()))
-    })
+pub fn open_seal<'env>(
+    env: &'env Env,
+    public_key: &[u8],
+    sealed: &[u8],
+) -> Result<Option<Uint8ArraySlice<'env>>, Error> {
+    KEYS.with_borrow_mut(|keys| verify::open_seal(keys, public_key, sealed))
+        .map(|record| answer(env, record))
+        .transpose()
 }
 
 /// A private key as an opaque handle.
@@ -93,24 +106,28 @@ impl SigningKey {
 
     /// The raw public key.
     #[napi(catch_unwind)]
-    pub fn public_key(&self) -> Result<Uint8Array, Error> {
-        Ok(Uint8Array::new(self.secret()?.public_key().to_vec()))
+    pub fn public_key<'env>(&self, env: &'env Env) -> Result<Uint8ArraySlice<'env>, Error> {
+        answer(env, &self.secret()?.public_key())
     }
 
     /// Ed25519 signature.
     #[napi(catch_unwind)]
-    pub fn sign(&self, message: &[u8]) -> Result<Uint8Array, Error> {
-        let signature = self.secret()?.sign(message).map_err(refused)?;
-        Ok(Uint8Array::new(signature.to_vec()))
+    pub fn sign<'env>(
+        &self,
+        env: &'env Env,
+        message: &[u8],
+    ) -> Result<Uint8ArraySlice<'env>, Error> {
+        answer(env, &self.secret()?.sign(message).map_err(refused)?)
     }
 
     /// Signature ‖ record.
     #[napi(catch_unwind)]
-    pub fn seal(&self, record: &[u8]) -> Result<Uint8Array, Error> {
-        self.secret()?
-            .seal(record)
-            .map(Uint8Array::new)
-            .map_err(refused)
+    pub fn seal<'env>(
+        &self,
+        env: &'env Env,
+        record: &[u8],
+    ) -> Result<Uint8ArraySlice<'env>, Error> {
+        answer(env, &self.secret()?.seal(record).map_err(refused)?)
     }
 
     /// Overwrites the secret at once instead of when the handle is collected.

@@ -13,8 +13,8 @@ pub enum Code {
     BadKey,
     /// More than one call takes.
     TooLarge,
-    /// The system gave no randomness; no code of the formats, so JavaScript reports the addon as failed.
-    NoRandomness,
+    /// The system gave no randomness or no memory; no code of meterseal, so JavaScript reports the addon as failed.
+    System,
 }
 
 impl AsRef<str> for Code {
@@ -23,7 +23,7 @@ impl AsRef<str> for Code {
             Code::BadArgument => "bad-argument",
             Code::BadKey => "bad-key",
             Code::TooLarge => "too-large",
-            Code::NoRandomness => "no-randomness",
+            Code::System => "system",
         }
     }
 }

@@ -18,11 +18,11 @@ impl SecretKey {
     /// A fresh key from the system's randomness.
     ///
     /// # Errors
-    /// `NoRandomness` where the system has none.
+    /// `System` where there is no randomness.
     pub fn generate() -> Result<Self, Refusal> {
         let mut seed = Zeroizing::new([0; SEED_BYTES]);
         getrandom::fill(seed.as_mut_slice())
-            .map_err(|error| Refusal::new(Code::NoRandomness, error.to_string()))?;
+            .map_err(|error| Refusal::new(Code::System, error.to_string()))?;
         Ok(Self(Box::new(SigningKey::from_bytes(&seed))))
     }
 

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { loadEngine } from '@meterseal/native';
 import t, { type Test } from 'tap';
 import { enginesUnderTest } from './engines.js';
 
@@ -97,4 +100,21 @@ t.test('both halves agree on the bounds', (t) => {
   t.same(rust, typescript);
   t.equal(MAX_RECORD_BYTES, '16_384');
   t.end();
+});
+
+t.test('a key made in a worker seals there, and its death leaves the main thread well', async (t) => {
+  const native = pathToFileURL(join(root, 'native/dist/index.js')).href;
+  const source = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(native)}).then(({ loadEngine }) => {
+      const key = loadEngine().engine.generateKey();
+      parentPort.postMessage([key.publicKey, key.seal(new Uint8Array(5))]);
+    });`;
+  const { engine } = loadEngine();
+  for (let round = 0; round < 3; round++) {
+    const worker = new Worker(source, { eval: true });
+    const [[publicKey, sealed]] = (await once(worker, 'message')) as [[Uint8Array, Uint8Array]];
+    await worker.terminate();
+    t.same(engine.openSeal(publicKey, sealed), new Uint8Array(5));
+  }
 });
