@@ -46,12 +46,3 @@ CREATE TABLE IF NOT EXISTS delivery (
   chained_ms      INTEGER NOT NULL DEFAULT 0,       -- and since when
   PRIMARY KEY (meter, collector)
 ) STRICT, WITHOUT ROWID;
-
--- Numbers that a collector will never get, until it has acknowledged the statement.
-CREATE TABLE IF NOT EXISTS gap (
-  meter     INTEGER NOT NULL REFERENCES meter (number),
-  from_seq  INTEGER NOT NULL,
-  to_seq    INTEGER NOT NULL,
-  reason    TEXT NOT NULL CHECK (reason IN ('dropped-by-policy', 'lost-by-field')),
-  PRIMARY KEY (meter, from_seq)
-) STRICT, WITHOUT ROWID;

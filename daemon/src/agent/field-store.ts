@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { GapReason } from '@meterseal/protocol';
 import { MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
 import { Database } from '../host/database.js';
 
@@ -38,8 +37,6 @@ export type DeliveryState = {
   readonly chainedMs: number;
 };
 
-export type StoredGap = { readonly from: number; readonly to: number; readonly reason: GapReason };
-
 const METER_COLUMNS =
   'number, id, state, subject, salt, identity_key AS identityKey, nonce, next_seq AS nextSeq, anchored_to AS anchoredTo';
 const RECORD_COLUMNS = 'seq, version, bytes, hash, entry_index AS entryIndex';
@@ -63,7 +60,8 @@ const SQL = {
   versions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version`,
   firstVersions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq > ? AND seq <= ? AND version = 0
                   ORDER BY seq LIMIT ?`,
-  voids: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND version = 1 AND seq > ? AND seq <= ? ORDER BY seq`,
+  hashes: 'SELECT hash FROM record WHERE meter = ? AND seq >= ? AND seq <= ? AND version = 0 ORDER BY seq',
+  voids: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND version = 1 AND seq >= ? AND seq <= ? ORDER BY seq`,
   receipt: 'UPDATE record SET entry_index = ? WHERE meter = ? AND seq = ? AND version = ?',
   anchoredTo: 'UPDATE meter SET anchored_to = max(anchored_to, ?) WHERE number = ?',
   removeRecords: 'DELETE FROM record WHERE meter = ? AND seq >= ? AND seq <= ?',
@@ -74,11 +72,8 @@ const SQL = {
                  acked_to = excluded.acked_to, running_hash = excluded.running_hash,
                  acknowledgement = coalesce(excluded.acknowledgement, acknowledgement)`,
   chained: 'UPDATE delivery SET chained_to = ?, chained_ms = ? WHERE meter = ? AND collector = ?',
-  addGap: 'INSERT INTO gap (meter, from_seq, to_seq, reason) VALUES (?, ?, ?, ?)',
-  gaps: 'SELECT from_seq AS "from", to_seq AS "to", reason FROM gap WHERE meter = ? ORDER BY from_seq',
-  removeGap: 'DELETE FROM gap WHERE meter = ? AND from_seq = ?',
   lastRecord: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? ORDER BY seq DESC LIMIT 1`,
-  count: `SELECT count(*) AS records, sum(entry_index IS NULL) AS unanchored FROM record WHERE meter = ? AND seq > ?`,
+  backlog: 'SELECT count(*) AS count FROM record WHERE meter = ? AND seq > ? AND version = 0',
   meta: 'SELECT value FROM meta WHERE key = ?',
   saveMeta:
     'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
@@ -172,14 +167,26 @@ export class FieldStore {
     return this.#db.all<StoredRecord>(SQL.versions, number, seq);
   }
 
+  /** Readings as first made, in order, above `after`. */
+  pending(number: number, after: number, limit: number): Promise<StoredRecord[]> {
+    return this.firstVersions(number, after, Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /** The hashes of the readings `from`…`to` as first made; undefined where one is missing. */
+  async hashes(number: number, from: number, to: number): Promise<Uint8Array[] | undefined> {
+    const count = to - from + 1;
+    const rows = await this.#db.all<{ hash: Uint8Array }>(SQL.hashes, number, from, to);
+    return rows.length === count ? rows.map(({ hash }) => hash) : undefined;
+  }
+
   /** Readings as first made, `after` < seq ≤ `to`. */
   firstVersions(number: number, after: number, to: number, limit: number): Promise<StoredRecord[]> {
     return this.#db.all<StoredRecord>(SQL.firstVersions, number, after, to, limit);
   }
 
-  /** Void records, `after` < seq ≤ `to`. */
-  voids(number: number, after: number, to: number): Promise<StoredRecord[]> {
-    return this.#db.all<StoredRecord>(SQL.voids, number, after, to);
+  /** Void records of the numbers `from`…`to`, in order. */
+  voids(number: number, from: number, to: number): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.voids, number, from, to);
   }
 
   async addVoid(number: number, seq: number, bytes: Uint8Array, hash: Uint8Array): Promise<void> {
@@ -258,16 +265,9 @@ export class FieldStore {
     await this.#db.run(SQL.chained, to, ms, number, collector);
   }
 
-  async addGap(number: number, gap: StoredGap): Promise<void> {
-    await this.#db.run(SQL.addGap, number, gap.from, gap.to, gap.reason);
-  }
-
-  gaps(number: number): Promise<StoredGap[]> {
-    return this.#db.all<StoredGap>(SQL.gaps, number);
-  }
-
-  async removeGap(number: number, from: number): Promise<void> {
-    await this.#db.run(SQL.removeGap, number, from);
+  /** How many readings of a meter lie above a number: what a peer still has to get. */
+  async backlog(number: number, above: number): Promise<number> {
+    return (await this.#db.get<{ count: number }>(SQL.backlog, number, above))!.count;
   }
 
   /** The chain's last checkpoint that this field holds a receipt under: the field is witness zero. */
