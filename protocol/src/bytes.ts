@@ -56,7 +56,7 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Lower-case hex only. */
 export function fromHex(text: string, code: ErrorCode = 'bad-encoding'): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) {
+  if (typeof text !== 'string' || text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) {
     throw new MetersealError(code, "couldn't decode hex: not an even number of lower-case hex digits");
   }
   const out = new Uint8Array(text.length / 2);
@@ -86,7 +86,7 @@ export function fromBase64(text: string, code: ErrorCode = 'bad-encoding'): Uint
   const refuse = (): never => {
     throw new MetersealError(code, "couldn't decode base64: not in the canonical, padded form");
   };
-  if (text.length % 4 !== 0) refuse();
+  if (typeof text !== 'string' || text.length % 4 !== 0) refuse();
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   const digits = text.length - padding;
   const out = new Uint8Array((text.length / 4) * 3 - padding);
@@ -114,16 +114,24 @@ export function toBase64Url(bytes: Uint8Array): string {
 }
 
 export function fromBase64Url(text: string, code: ErrorCode = 'bad-encoding'): Uint8Array {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) {
+  if (typeof text !== 'string' || !/^[A-Za-z0-9_-]*$/.test(text)) {
     throw new MetersealError(code, "couldn't decode base64url: a character outside the alphabet");
   }
   const padded = text.replaceAll('-', '+').replaceAll('_', '/') + '==='.slice(0, (4 - (text.length % 4)) % 4);
   return fromBase64(padded, code);
 }
 
+const SURROGATE = /\p{Surrogate}/u;
+
+/** True unless the text has half a surrogate pair, which UTF-8 cannot carry. */
+export function isWellFormed(text: string): boolean {
+  return !SURROGATE.test(text);
+}
+
 /** Builds a fixed binary layout: big-endian integers, raw bytes, `str` (u16 length ‖ UTF-8). */
 export class ByteWriter {
-  readonly #parts: Uint8Array[] = [];
+  #bytes = new Uint8Array(256);
+  #length = 0;
 
   u8(value: number): this {
     return this.#integer(value, 1);
@@ -148,39 +156,58 @@ export class ByteWriter {
         `couldn't encode field: ${value.length} bytes where ${length} belong`,
       );
     }
-    this.#parts.push(value);
+    const start = this.#room(length);
+    this.#bytes.set(value, start);
     return this;
   }
 
   str(value: string): this {
     const bytes = utf8(value);
-    if (bytes.length < 1 || bytes.length > MAX_STR_BYTES) {
+    if (bytes.length < 1 || bytes.length > MAX_STR_BYTES || !isWellFormed(value)) {
       throw new MetersealError(
         'bad-argument',
-        `couldn't encode text: ${bytes.length} bytes, 1 to ${MAX_STR_BYTES} allowed`,
+        `couldn't encode text: ${bytes.length} bytes, 1 to ${MAX_STR_BYTES} of UTF-8 allowed`,
       );
     }
     return this.u16(bytes.length).bytes(bytes);
   }
 
   done(): Uint8Array {
-    return concat(...this.#parts);
+    return this.#bytes.slice(0, this.#length);
   }
 
-  #integer(value: number, width: number): this {
+  #integer(value: number, width: 1 | 2 | 4 | 8): this {
     const most = width === 8 ? MAX_INTEGER : 2 ** (8 * width) - 1;
     if (!Number.isInteger(value) || value < 0 || value > most) {
       throw new MetersealError('bad-argument', `couldn't encode integer: ${value} is not in 0…${most}`);
     }
-    const out = new Uint8Array(width);
+    const start = this.#room(width);
     let rest = value;
-    for (let i = width - 1; i >= 0; i--) {
-      out[i] = rest % 256;
+    for (let at = start + width - 1; at >= start; at--) {
+      this.#bytes[at] = rest % 256;
       rest = Math.floor(rest / 256);
     }
-    this.#parts.push(out);
     return this;
   }
+
+  /** Takes `length` more bytes. @returns where they start */
+  #room(length: number): number {
+    const start = this.#length;
+    this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    return start;
+  }
+}
+
+/**
+ * Bytes that do not change when the caller's do. `slice` would be no copy where the caller's are a Node Buffer.
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 /** Reads a fixed binary layout and refuses anything short, trailing or out of range with `code`. */
@@ -203,17 +230,15 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#take(1)[0]!;
+    return this.#integer(1);
   }
 
   u16(): number {
-    const b = this.#take(2);
-    return b[0]! * 256 + b[1]!;
+    return this.#integer(2);
   }
 
   u32(): number {
-    const b = this.#take(4);
-    return ((b[0]! * 256 + b[1]!) * 256 + b[2]!) * 256 + b[3]!;
+    return this.#integer(4);
   }
 
   u64(): number {
@@ -224,7 +249,7 @@ export class ByteReader {
 
   /** A copy, so that what was decoded cannot change under its owner. */
   bytes(length: number): Uint8Array {
-    return this.#take(length).slice();
+    return copyBytes(this.#take(length));
   }
 
   str(): string {
@@ -250,6 +275,13 @@ export class ByteReader {
 
   refuse(what: string): never {
     throw new MetersealError(this.#code, `couldn't decode bytes: ${what} at byte ${this.#at}`);
+  }
+
+  #integer(width: 1 | 2 | 4): number {
+    if (width > this.left) this.refuse('the bytes end early');
+    let value = 0;
+    for (const end = this.#at + width; this.#at < end; this.#at++) value = value * 256 + this.#bytes[this.#at]!;
+    return value;
   }
 
   #take(length: number): Uint8Array {

@@ -1,0 +1,59 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { isMeterId, MetersealError } from '@meterseal/protocol';
+import type { Command } from 'commander';
+import { parse, stringify } from 'yaml';
+import { writeFileAtomically } from '../host/private-file.js';
+import { makePrivateFolder, stateFolder } from '../host/state-folder.js';
+
+type AddOptions = { state: string; holder: string[]; codeFile: string };
+
+export function registerRoster(program: Command): void {
+  const roster = program.command('roster').description('The meters that may enrol at this platform.');
+  roster
+    .command('add')
+    .description('Put a meter on the roster, and write its one-time enrolment code into a file (0600).')
+    .argument('<meter>', 'meter ID')
+    .requiredOption('--code-file <file>', 'where the code goes; the field reads it from there')
+    .option('--holder <key=value>', "the holder's data, once per key", collect, [])
+    .option('--state <folder>', 'state folder', './.meterseal')
+    .action((meter: string, options: AddOptions) => addToRoster(meter, options));
+}
+
+function addToRoster(meter: string, options: AddOptions): void {
+  if (!isMeterId(meter)) {
+    throw new MetersealError(
+      'misuse',
+      `couldn't add meter: ${JSON.stringify(meter)} is not 1–64 of A-Za-z0-9._:-`,
+    );
+  }
+  const holder = Object.fromEntries(options.holder.map(holderField));
+  const state = stateFolder(options.state);
+  makePrivateFolder(state.root);
+  makePrivateFolder(state.chain);
+  const entries = existsSync(state.roster) ? (parse(readFileSync(state.roster, 'utf8')) as unknown) : [];
+  if (!Array.isArray(entries))
+    throw new MetersealError('bad-roster', "couldn't read roster: it is not a list");
+  if (entries.some((entry: { meter?: unknown }) => entry.meter === meter)) {
+    throw new MetersealError('misuse', `couldn't add meter: ${meter} is on the roster already`, {
+      hint: 'Remove its entry first if a new code is wanted.',
+    });
+  }
+  const code = randomBytes(15).toString('base64url');
+  const codeSha256 = createHash('sha256').update(code).digest('hex');
+  // The code before the roster: a code that nobody asks for does no harm, a roster entry without its code does.
+  writeFileAtomically(options.codeFile, `${code}\n`, 0o600);
+  writeFileAtomically(state.roster, stringify([...entries, { meter, holder, codeSha256 }]), 0o600);
+  process.stdout.write(`${meter} is on the roster; its code is in ${options.codeFile}\n`);
+}
+
+function holderField(text: string): [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1)
+    throw new MetersealError('misuse', `couldn't read --holder: ${JSON.stringify(text)} is not key=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
