@@ -53,7 +53,8 @@ export class HttpClient {
   constructor(endpoint: Endpoint, name: string) {
     this.#endpoint = endpoint;
     this.#name = name;
-    this.#ca = 'caFile' in endpoint && endpoint.caFile !== undefined ? readFileSync(endpoint.caFile) : undefined;
+    this.#ca =
+      'caFile' in endpoint && endpoint.caFile !== undefined ? readFileSync(endpoint.caFile) : undefined;
   }
 
   /**
@@ -100,7 +101,10 @@ export class HttpClient {
       const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
       const deadline = setTimeout(() => {
         sent.destroy(
-          new MetersealError('timeout', `couldn't reach ${this.#name}: no complete answer within ${timeoutMs} ms`),
+          new MetersealError(
+            'timeout',
+            `couldn't reach ${this.#name}: no complete answer within ${timeoutMs} ms`,
+          ),
         );
       }, timeoutMs);
       sent.once('error', (cause) => {
@@ -121,9 +125,12 @@ export class HttpClient {
 }
 
 function contentOf(request: HttpRequest): { body?: Buffer; type?: string } {
-  if (request.json !== undefined) return { body: Buffer.from(JSON.stringify(request.json)), type: 'application/json' };
-  if (request.bytes !== undefined) return { body: Buffer.from(request.bytes), type: 'application/octet-stream' };
-  if (request.text !== undefined) return { body: Buffer.from(request.text), type: 'text/plain; charset=utf-8' };
+  if (request.json !== undefined)
+    return { body: Buffer.from(JSON.stringify(request.json)), type: 'application/json' };
+  if (request.bytes !== undefined)
+    return { body: Buffer.from(request.bytes), type: 'application/octet-stream' };
+  if (request.text !== undefined)
+    return { body: Buffer.from(request.text), type: 'text/plain; charset=utf-8' };
   return {};
 }
 
@@ -151,12 +158,26 @@ function unreachable(name: string, cause: unknown): MetersealError {
 
 function refusalOf(answer: HttpAnswer, name: string): RefusedRequest {
   try {
-    const body = JSON.parse(answer.body.toString('utf8')) as { code: ErrorCode; message: string; hint: string };
+    const body = JSON.parse(answer.body.toString('utf8')) as {
+      code: ErrorCode;
+      message: string;
+      hint: string;
+    };
     if (typeof body.code === 'string' && typeof body.message === 'string') {
-      return new RefusedRequest(answer.status, body.code, body.message.slice(0, 500), String(body.hint ?? ''));
+      return new RefusedRequest(
+        answer.status,
+        body.code,
+        body.message.slice(0, 500),
+        String(body.hint ?? ''),
+      );
     }
   } catch {
     // An answer that is not ours: the status says all there is to say.
   }
-  return new RefusedRequest(answer.status, 'bad-request', `${name} answered with status ${answer.status}`, '');
+  return new RefusedRequest(
+    answer.status,
+    'bad-request',
+    `${name} answered with status ${answer.status}`,
+    '',
+  );
 }
