@@ -6,8 +6,8 @@ export const MAX_RECORD_BYTES = 16_384;
 export const MAX_RECORD_ITEMS = 256;
 /** Registers in one raw block: the most that one Modbus answer carries. */
 export const MAX_RAW_WORDS = 125;
-/** Digits of a decimal: 64-bit counters have 20, with sign and point. */
-export const MAX_DECIMAL_LENGTH = 40;
+/** Characters of a decimal: the largest float32 has 39 digits before the point, and up to 6 behind it. */
+export const MAX_DECIMAL_LENGTH = 48;
 export const MAX_METER_ID_LENGTH = 64;
 /** Bytes of the JCS form of a holder's data. */
 export const MAX_HOLDER_BYTES = 4_096;
@@ -34,6 +34,10 @@ export const MAX_PROOF_BYTES = 65_536;
 export const MAX_LEASE_BYTES = 512;
 /** Hashes of one inclusion or consistency proof: one more than a tree of 2^53 − 1 leaves has levels. */
 export const MAX_PROOF_HASHES = 54;
+/** Bytes of a meter profile: the largest known has 10 KiB. */
+export const MAX_PROFILE_BYTES = 131_072;
+/** Registers of a meter profile: values and raw words of all of them fit one record. */
+export const MAX_PROFILE_REGISTERS = 128;
 /** Integers in all formats stay exact in JavaScript. */
 export const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 /** Bytes of one request body: 1,000 frames of the largest record and their framing. */

@@ -1,0 +1,133 @@
+import type { MetersealError, RawBlock, RecordValue } from '@meterseal/protocol';
+import { fromHex, isMetersealError } from '@meterseal/protocol';
+import type { Clock } from '../host/clock.js';
+import type { RegisterReader } from '../modbus/bus.js';
+import { decimalOf } from './decimal.js';
+import type { PlannedRead } from './plan.js';
+import type { Profile } from './profile.js';
+import { readingRegisters } from './profile.js';
+import type { ProfileRegister } from './register.js';
+import { wordsOfType } from './register.js';
+
+/** What one reading of one meter gave. */
+export interface Sample {
+  /** Wall time, ms: before the first register was asked for. */
+  readonly startedAt: number;
+  /** Wall time, ms: after the last one was read. */
+  readonly endedAt: number;
+  /** In the order of the OBIS codes; `missing` where the meter did not answer, or has no number. */
+  readonly values: readonly RecordValue[];
+  /** As read, in the order of the plan. */
+  readonly raw: readonly RawBlock[];
+  /** False if no register could be read at all. */
+  readonly answered: boolean;
+  /** The meter's serial number, in samples in which it was read. */
+  readonly serial?: string;
+  /** The first failure, if registers are missing for one. */
+  readonly failure?: MetersealError;
+}
+
+export interface PollOptions {
+  /** Values of registers on which sources disagree are wanted too; the plan has to have them. */
+  readonly acceptUnproven?: boolean;
+  /** How often a read is tried again whose answer was lost or damaged. */
+  readonly retries?: number;
+}
+
+/**
+ * Reads one meter once, by its plan. Failures make values `missing`; a meter that says nothing to the first read
+ * is not asked for the others.
+ *
+ * @param deadline monotonic milliseconds by which the sample is there, whatever the meter does
+ * @throws nothing that a line or a meter can cause, except `stopped` when the bus is closed
+ */
+export async function pollMeter(
+  bus: RegisterReader,
+  unit: number,
+  profile: Profile,
+  plan: readonly PlannedRead[],
+  clock: Clock,
+  deadline: number,
+  { acceptUnproven = false, retries = 1 }: PollOptions = {},
+): Promise<Sample> {
+  const started = clock.monotonic();
+  const raw: RawBlock[] = [];
+  let failure: MetersealError | undefined;
+  for (const read of plan) {
+    const result = await readBlock(bus, unit, profile, read, deadline, retries);
+    if ('words' in result) {
+      raw.push(result);
+      continue;
+    }
+    failure ??= result.failure;
+    if (raw.length === 0 && saysThatMeterIsAway(result.failure)) break;
+  }
+  const endedAt = clock.now();
+  return {
+    // Back from the end: the wall clock may have stepped meanwhile, and the span must not.
+    startedAt: endedAt - Math.round(clock.monotonic() - started),
+    endedAt,
+    values: rederive(profile, raw, acceptUnproven),
+    raw,
+    answered: raw.length > 0,
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+/**
+ * The values that raw words stand for: the same that the record has, without the meter.
+ *
+ * @param raw blocks of words as a record has them
+ */
+export function rederive(
+  profile: Profile,
+  raw: readonly RawBlock[],
+  acceptUnproven = false,
+): readonly RecordValue[] {
+  return readingRegisters(profile, acceptUnproven).map((register) => {
+    const { obis, unit } = register;
+    const words = wordsOf(register, raw);
+    const value = words === undefined ? undefined : decimalOf(words, register);
+    return value === undefined ? { obis, unit, quality: 'missing' } : { obis, unit, value };
+  });
+}
+
+async function readBlock(
+  bus: RegisterReader,
+  unit: number,
+  profile: Profile,
+  { fc, at, count }: PlannedRead,
+  deadlineMs: number,
+  retries: number,
+): Promise<RawBlock | { readonly failure: MetersealError }> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const { pauseMs } = profile.limits;
+      const words = await bus.readRegisters({ unit, fc, at, count, deadlineMs, pauseMs });
+      return { fc, at, words: toHexWords(words) };
+    } catch (error) {
+      if (!isMetersealError(error) || error.code === 'stopped') throw error;
+      if (attempt >= retries || error.code === 'meter-exception') return { failure: error };
+    }
+  }
+}
+
+/** With these a further read would only cost the other meters on the line their time. */
+function saysThatMeterIsAway(error: MetersealError): boolean {
+  return error.code === 'no-answer' || error.code === 'port-failed' || error.code === 'timeout';
+}
+
+function wordsOf({ fc, at, type }: ProfileRegister, raw: readonly RawBlock[]): Uint16Array | undefined {
+  const count = wordsOfType(type);
+  for (const block of raw) {
+    const from = at - block.at;
+    if (block.fc !== fc || from < 0 || 4 * (from + count) > block.words.length) continue;
+    const bytes = fromHex(block.words.slice(4 * from, 4 * (from + count)));
+    return Uint16Array.from({ length: count }, (_, i) => bytes[2 * i]! * 256 + bytes[2 * i + 1]!);
+  }
+  return undefined;
+}
+
+function toHexWords(words: Uint16Array): string {
+  return Array.from(words, (word) => word.toString(16).padStart(4, '0')).join('');
+}

@@ -1,0 +1,149 @@
+import type { RegisterRead, Shape } from './register-read.js';
+import { shapeOf } from './register-read.js';
+
+/** Exceptions in a row, to reads sent only to clear the line, after which older answers count as gone. */
+const EXCEPTIONS_THAT_CLEAR = 3;
+
+interface Sent {
+  /** Numbers of the first and of the last request of one shape whose answer may still come. */
+  first: number;
+  last: number;
+}
+
+interface Unit {
+  /** Number of the last request. */
+  number: number;
+  /** Shapes of answers that may still come: unanswered ones, and repetitions of the last. */
+  readonly pending: Map<Shape, Sent>;
+  /** A read that only clears the line is due before anything else. */
+  resync: boolean;
+  /** The last request was answered, beyond doubt, by its own registers. */
+  certain: boolean;
+  exceptions: number;
+  /** Shapes that readings need: not used up to clear the line if others will do. */
+  readonly wanted: Set<Shape>;
+  /** Reads of any shape that this meter has answered with registers. */
+  readonly answered: Map<Shape, RegisterRead>;
+}
+
+/**
+ * Keeps, per unit, which answers may still come, so that none is taken for the answer to another request.
+ *
+ * It rests on one assumption: a device answers in order; whatever it sends on account of one request it sends
+ * before the answer to the next. The rule that follows: no read is sent while an answer of its shape may
+ * still come, and an answer of a shape that was sent once proves that everything older is gone.
+ */
+export class LateReplies {
+  readonly #units = new Map<number, Unit>();
+
+  /** A connection begins: whoever used the line before may have left answers behind. */
+  opened(): void {
+    for (const unit of this.#units.values()) unit.resync = true;
+  }
+
+  /** The read that has to be answered before `read` may be sent; undefined if it may be sent at once. */
+  before(read: RegisterRead): RegisterRead | undefined {
+    const unit = this.#unit(read.unit);
+    unit.wanted.add(shapeOf(read));
+    if (!unit.resync && !unit.pending.has(shapeOf(read))) return undefined;
+    return choose(read, unit);
+  }
+
+  sent(read: RegisterRead): void {
+    const unit = this.#unit(read.unit);
+    unit.number += 1;
+    const sent = unit.pending.get(shapeOf(read));
+    if (sent === undefined) unit.pending.set(shapeOf(read), { first: unit.number, last: unit.number });
+    else sent.last = unit.number;
+  }
+
+  /** The last request was answered with registers. */
+  answeredWithRegisters(read: RegisterRead): void {
+    const unit = this.#unit(read.unit);
+    const sent = unit.pending.get(shapeOf(read))!;
+    forget(unit, sent.first - 1);
+    unit.certain = sent.first === sent.last;
+    unit.resync = false;
+    unit.exceptions = 0;
+    unit.answered.set(shapeOf(read), read);
+  }
+
+  /** The last request was answered with an exception: it could be the late one of an older request. */
+  answeredWithException(read: RegisterRead): void {
+    const unit = this.#unit(read.unit);
+    const sent = unit.pending.get(shapeOf(read))!;
+    unit.exceptions += 1;
+    if (unit.certain) {
+      // Everything older is gone, so the exception is this request's own, and registers will not follow.
+      forget(unit, unit.number - 1);
+      if (sent.first === sent.last) unit.pending.delete(shapeOf(read));
+    } else if (unit.exceptions >= EXCEPTIONS_THAT_CLEAR) {
+      forget(unit, unit.number - unit.exceptions);
+      unit.resync = false;
+    }
+    unit.certain = false;
+  }
+
+  /** The last request was not answered, or by bytes that were not its answer. */
+  unanswered(read: RegisterRead): void {
+    const unit = this.#unit(read.unit);
+    unit.resync = true;
+    unit.certain = false;
+    unit.exceptions = 0;
+  }
+
+  /** Bytes came from the line that nobody asked for. */
+  unsolicited(unit: number): void {
+    this.#unit(unit).resync = true;
+  }
+
+  #unit(number: number): Unit {
+    let unit = this.#units.get(number);
+    if (unit === undefined) {
+      unit = {
+        number: 0,
+        pending: new Map(),
+        resync: true,
+        certain: false,
+        exceptions: 0,
+        wanted: new Set(),
+        answered: new Map(),
+      };
+      this.#units.set(number, unit);
+    }
+    return unit;
+  }
+}
+
+/** Drops the answers of requests up to `number`. */
+function forget(unit: Unit, number: number): void {
+  for (const [shape, sent] of unit.pending) if (sent.last <= number) unit.pending.delete(shape);
+}
+
+function choose(read: RegisterRead, unit: Unit): RegisterRead {
+  const all = candidates(read, unit);
+  const fresh = all.filter((candidate) => !unit.pending.has(shapeOf(candidate)));
+  const spare = fresh.find((candidate) => !unit.wanted.has(shapeOf(candidate)));
+  if (spare !== undefined) return spare;
+  if (fresh[0] !== undefined) return fresh[0];
+  // All shapes are used up, as with a meter that is dead for long: its next answer still proves that
+  // everything sent before the first request of that shape is gone.
+  const age = (candidate: RegisterRead): number => unit.pending.get(shapeOf(candidate))!.last;
+  return all.reduce((oldest, candidate) => (age(candidate) < age(oldest) ? candidate : oldest));
+}
+
+/** Reads that clear the line before `read`, best first: such as its own registers without the last ones. */
+function candidates(read: RegisterRead, unit: Unit): RegisterRead[] {
+  const counts: number[] = [];
+  // Two at a time: most meters keep 32-bit values in pairs of registers and refuse a half one.
+  for (let count = read.count - 2; count >= 1 && counts.length < 8; count -= 2) counts.push(count);
+  const known = [...unit.answered.values()];
+  const others: number[] = [];
+  for (const step of [2, 4, -1, 1, 6, 8, 3, 5]) {
+    const count = read.count + step;
+    if (count >= 1 && count <= 125 && read.at + count <= 65_536) others.push(count);
+  }
+  const sized = (count: number): RegisterRead => ({ ...read, count });
+  const differs = (candidate: RegisterRead): boolean => shapeOf(candidate) !== shapeOf(read);
+  return [...counts.map(sized), ...known, ...others.map(sized)].filter(differs);
+}
