@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS meter (
   identity_key BLOB,
   nonce        BLOB,                                -- of the platform's answer, until the enrolment is confirmed
   next_seq     INTEGER NOT NULL DEFAULT 1,
-  anchored_to  INTEGER NOT NULL DEFAULT 0           -- the chain's receipt covers every number up to here
+  anchored_to  INTEGER NOT NULL DEFAULT 0,          -- the chain's receipt covers every number up to here
+  serial       TEXT                                 -- the device's own number, as first read or since accepted
 ) STRICT;
 
 -- version 0 is the reading as first made; 1 is the void record that fills a number which the platform refused for good.

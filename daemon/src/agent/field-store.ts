@@ -16,6 +16,8 @@ export type FieldMeter = {
   /** The number that the next record takes. */
   readonly nextSeq: number;
   readonly anchoredTo: number;
+  /** The device's serial number that was first read, or accepted since; null where none was read. */
+  readonly serial: string | null;
 };
 
 export type StoredRecord = {
@@ -37,8 +39,17 @@ export type DeliveryState = {
   readonly chainedMs: number;
 };
 
+const NOTHING_DELIVERED: DeliveryState = {
+  first: 1,
+  ackedTo: 0,
+  runningHash: RUNNING_HASH_START,
+  acknowledgement: null,
+  chainedTo: 0,
+  chainedMs: 0,
+};
+
 const METER_COLUMNS =
-  'number, id, state, subject, salt, identity_key AS identityKey, nonce, next_seq AS nextSeq, anchored_to AS anchoredTo';
+  'number, id, state, subject, salt, identity_key AS identityKey, nonce, next_seq AS nextSeq, anchored_to AS anchoredTo, serial';
 const RECORD_COLUMNS = 'seq, version, bytes, hash, entry_index AS entryIndex';
 
 const SQL = {
@@ -51,6 +62,7 @@ const SQL = {
   forgetEnrolment: `UPDATE meter SET state = 'new', nonce = NULL WHERE number = ?`,
   nextSeq: 'SELECT next_seq AS nextSeq FROM meter WHERE number = ?',
   takeSeq: 'UPDATE meter SET next_seq = ? WHERE number = ?',
+  saveSerial: 'UPDATE meter SET serial = ? WHERE number = ?',
   addRecord: 'INSERT INTO record (meter, seq, version, bytes, hash) VALUES (?, ?, ?, ?, ?)',
   // The void record, where there is one, is what the chain gets.
   unanchored: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ?1 AND seq > ?2 AND version =
@@ -133,6 +145,10 @@ export class FieldStore {
 
   async forgetEnrolment(number: number): Promise<void> {
     await this.#db.run(SQL.forgetEnrolment, number);
+  }
+
+  async saveSerial(number: number, serial: string): Promise<void> {
+    await this.#db.run(SQL.saveSerial, serial, number);
   }
 
   /**
@@ -245,11 +261,9 @@ export class FieldStore {
     });
   }
 
-  async delivery(number: number, collector: Uint8Array, first: number): Promise<DeliveryState> {
+  async delivery(number: number, collector: Uint8Array): Promise<DeliveryState> {
     const state = await this.#db.get<DeliveryState>(SQL.delivery, number, collector);
-    if (state !== undefined) return state;
-    const fresh = { first, ackedTo: first - 1, runningHash: RUNNING_HASH_START, acknowledgement: null };
-    return { ...fresh, chainedTo: 0, chainedMs: 0 };
+    return state ?? NOTHING_DELIVERED;
   }
 
   async saveDelivery(

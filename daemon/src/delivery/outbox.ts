@@ -29,3 +29,20 @@ export interface Outbox {
    */
   raiseAbove(meter: number, peak: number): Promise<void>;
 }
+
+/** What the outbox remembers of the acknowledgements themselves. */
+export interface DeliveryReceipts {
+  delivery(
+    meter: number,
+    collector: Uint8Array,
+  ): Promise<
+    DeliveryState & {
+      /** The latest, signed. */
+      readonly acknowledgement: Uint8Array | null;
+      /** An acknowledgement up to here is on the chain, since `chainedMs`. */
+      readonly chainedTo: number;
+      readonly chainedMs: number;
+    }
+  >;
+  saveChained(meter: number, collector: Uint8Array, to: number, ms: number): Promise<void>;
+}
