@@ -346,7 +346,8 @@ class Field implements FieldRole {
         this.#enrolled(meter, await enrol(meter.agent.data, this.#tools()));
         log.info({ subject: meter.agent.enrolled!.meter.subject }, 'meter enrolled');
       } catch (error) {
-        if (!isMetersealError(error) || isMetersealError(error, 'unreachable', 'timeout')) throw error;
+        if (!isMetersealError(error)) throw error;
+        if (error.code === 'unreachable' || error.code === 'timeout') throw error;
         if (meter.agent.problem !== error.code)
           log.error({ meter: meter.config.id, err: error }, 'enrolment refused');
         meter.agent.problem = error.code;

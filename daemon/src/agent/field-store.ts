@@ -72,6 +72,8 @@ const SQL = {
   versions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version`,
   firstVersions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq > ? AND seq <= ? AND version = 0
                   ORDER BY seq LIMIT ?`,
+  allRecords: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND (seq, version) > (?, ?)
+               ORDER BY seq, version LIMIT ?`,
   hashes: 'SELECT hash FROM record WHERE meter = ? AND seq >= ? AND seq <= ? AND version = 0 ORDER BY seq',
   voids: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND version = 1 AND seq >= ? AND seq <= ? ORDER BY seq`,
   receipt: 'UPDATE record SET entry_index = ? WHERE meter = ? AND seq = ? AND version = ?',
@@ -277,6 +279,21 @@ export class FieldStore {
 
   async saveChained(number: number, collector: Uint8Array, to: number, ms: number): Promise<void> {
     await this.#db.run(SQL.chained, to, ms, number, collector);
+  }
+
+  /** All versions of all records behind one, in order. */
+  allRecords(
+    number: number,
+    behind: { readonly seq: number; readonly version: number },
+    limit: number,
+  ): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.allRecords, number, behind.seq, behind.version, limit);
+  }
+
+  /** What SQLite finds wrong with the file itself. */
+  async integrity(): Promise<string[]> {
+    const rows = await this.#db.all<{ integrity_check: string }>('PRAGMA integrity_check(20)');
+    return rows.map((row) => row.integrity_check).filter((text) => text !== 'ok');
   }
 
   /** How many readings of a meter lie above a number: what a peer still has to get. */

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { loadEngine } from '@meterseal/native';
+import { MetersealError } from '@meterseal/protocol';
+import type { Command } from 'commander';
+import { startChain } from '../chain/role.js';
+import { readConfig } from '../config/config.js';
+import { exitCodeOf } from '../exit-code.js';
+import { startField } from '../field-role.js';
+import { startGate } from '../gate/role.js';
+import { createBox } from '../host/box.js';
+import { systemClock } from '../host/clock.js';
+import { isTimesyncSynchronised } from '../host/clock-state.js';
+import { createLogger } from '../host/logger.js';
+import { softwareId } from '../host/software-id.js';
+import { prepareStateFolder, stateFolder } from '../host/state-folder.js';
+import { lockState } from '../host/state-lock.js';
+import { VERSION } from '../version.js';
+
+type RunOptions = { state: string; config?: string; readings?: string };
+
+export function registerRun(program: Command): void {
+  program
+    .command('run')
+    .description('Run the box: field, chain and gate in one process, until SIGTERM or SIGINT.')
+    .option('--state <folder>', 'state folder', './.meterseal')
+    .option('--config <file>', 'configuration; else meterseal.yaml of the state folder')
+    .option('--readings <n>', 'record so many readings per meter, then rest')
+    .action(async (options: RunOptions) => {
+      process.exitCode = await run(options);
+    });
+}
+
+type Role = { stop(): Promise<void>; readonly failed: Promise<MetersealError> };
+
+async function run(options: RunOptions): Promise<number> {
+  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+  const clock = systemClock;
+  const state = stateFolder(options.state);
+  const config = readConfig(resolve(options.config ?? state.config));
+  const mostReadings =
+    options.readings === undefined ? undefined : positiveInteger(options.readings, '--readings');
+  prepareStateFolder(state);
+  const unlock = await lockState(state.lock);
+
+  const log = createLogger(config.log);
+  const { engine, why } = loadEngine();
+  log.info({ version: VERSION, engine: engine.name, why, state: state.root }, 'starting');
+  const common = { clock, random, log, platformId: config.platformId };
+  const collectorKeys = config.collectors.map(({ key }) => key);
+  const started: Role[] = [];
+  const stopAll = async (): Promise<void> => {
+    // In the order that keeps the promises: isolated first, then no new readings, then the last commit.
+    for (const role of started.reverse()) await role.stop();
+    await unlock();
+  };
+  try {
+    const chain = await startChain({
+      ...common,
+      stateDir: state.root,
+      engine,
+      collectorKeys,
+      session: { lifeMs: config.chain.sessionLifeMs, readings: config.chain.sessionReadings },
+      sockets: state.sockets,
+    });
+    started.push(chain);
+    const field = await startField({
+      ...common,
+      config,
+      state,
+      engine,
+      box: createBox(random),
+      software: softwareId(VERSION),
+      synchronised: isTimesyncSynchronised,
+      ...(mostReadings === undefined ? {} : { mostReadings }),
+    });
+    started.push(field);
+    const gate = await startGate({
+      ...common,
+      stateDir: state.gate,
+      control: config.gate.control,
+      comparison: config.gate.comparison,
+      maxLeaseMs: config.gate.maxLeaseMs,
+      collectorKeys,
+      crypto: engine,
+      sockets: state.sockets,
+    });
+    started.push(gate);
+    log.info('running');
+    const end = await Promise.race([stopSignal(), ...started.map((role) => role.failed)]);
+    if (typeof end === 'string') {
+      log.info({ signal: end }, 'stopping');
+      await stopAll();
+      log.info('stopped');
+      return 0;
+    }
+    log.fatal({ err: end }, 'a role failed');
+    await stopAll();
+    return exitCodeOf(end);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+/** Resolves with the name of the signal that asks this process to end. */
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+function positiveInteger(text: string, option: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new MetersealError(
+      'misuse',
+      `couldn't read ${option}: ${JSON.stringify(text)} is not a positive integer`,
+    );
+  }
+  return value;
+}
