@@ -19,6 +19,10 @@ export function fromUtf8(bytes: Uint8Array, code: ErrorCode = 'bad-encoding'): s
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return join(parts);
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const out = new Uint8Array(length);
@@ -130,8 +134,7 @@ export function isWellFormed(text: string): boolean {
 
 /** Builds a fixed binary layout: big-endian integers, raw bytes, `str` (u16 length ‖ UTF-8). */
 export class ByteWriter {
-  #bytes = new Uint8Array(256);
-  #length = 0;
+  readonly #parts: Uint8Array[] = [];
 
   u8(value: number): this {
     return this.#integer(value, 1);
@@ -156,8 +159,7 @@ export class ByteWriter {
         `couldn't encode field: ${value.length} bytes where ${length} belong`,
       );
     }
-    const start = this.#room(length);
-    this.#bytes.set(value, start);
+    this.#parts.push(value);
     return this;
   }
 
@@ -173,33 +175,22 @@ export class ByteWriter {
   }
 
   done(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return join(this.#parts);
   }
 
-  #integer(value: number, width: 1 | 2 | 4 | 8): this {
+  #integer(value: number, width: number): this {
     const most = width === 8 ? MAX_INTEGER : 2 ** (8 * width) - 1;
     if (!Number.isInteger(value) || value < 0 || value > most) {
       throw new MetersealError('bad-argument', `couldn't encode integer: ${value} is not in 0…${most}`);
     }
-    const start = this.#room(width);
+    const out = new Uint8Array(width);
     let rest = value;
-    for (let at = start + width - 1; at >= start; at--) {
-      this.#bytes[at] = rest % 256;
+    for (let i = width - 1; i >= 0; i--) {
+      out[i] = rest % 256;
       rest = Math.floor(rest / 256);
     }
+    this.#parts.push(out);
     return this;
-  }
-
-  /** Takes `length` more bytes. @returns where they start */
-  #room(length: number): number {
-    const start = this.#length;
-    this.#length += length;
-    if (this.#length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-    }
-    return start;
   }
 }
 
@@ -280,7 +271,8 @@ export class ByteReader {
   #integer(width: 1 | 2 | 4): number {
     if (width > this.left) this.refuse('the bytes end early');
     let value = 0;
-    for (const end = this.#at + width; this.#at < end; this.#at++) value = value * 256 + this.#bytes[this.#at]!;
+    for (const end = this.#at + width; this.#at < end; this.#at++)
+      value = value * 256 + this.#bytes[this.#at]!;
     return value;
   }
 

@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize';
-import { concat, utf8 } from './bytes.js';
+import { concat, isWellFormed, utf8 } from './bytes.js';
 import type { Hasher } from './crypto.js';
 import { MetersealError } from './errors.js';
 import { MAX_HOLDER_BYTES } from './limits.js';
@@ -19,16 +19,25 @@ export function holderCommitment(hasher: Hasher, salt: Uint8Array, holder: Holde
   return hasher.sha256(utf8('meterseal/holder/v0\n'), saltOf(salt), holderBytes(holder));
 }
 
-/** The holder's data in the RFC 8785 form: two holders are the same if these bytes are. */
+/**
+ * The holder's data in the RFC 8785 form: two holders are the same if these bytes are.
+ *
+ * @param holder from a roster or a request, whatever it is
+ * @throws MetersealError `bad-argument` unless it is a flat object of texts of at most 4 KiB
+ */
 export function holderBytes(holder: Holder): Uint8Array {
-  const bytes = utf8(canonicalize(holder)!);
-  if (bytes.length > MAX_HOLDER_BYTES || Object.values(holder).some((value) => typeof value !== 'string')) {
-    throw new MetersealError(
-      'bad-argument',
-      `couldn't accept holder: more than ${MAX_HOLDER_BYTES} bytes, or not texts`,
-    );
+  if (typeof holder !== 'object' || holder === null || Array.isArray(holder)) refuse('not an object');
+  for (const [key, value] of Object.entries(holder)) {
+    if (typeof value !== 'string') refuse('a value that is no text');
+    if (!isWellFormed(key) || !isWellFormed(value)) refuse('half a surrogate pair');
   }
+  const bytes = utf8(canonicalize(holder)!);
+  if (bytes.length > MAX_HOLDER_BYTES) refuse(`${bytes.length} bytes, at most ${MAX_HOLDER_BYTES} allowed`);
   return bytes;
+}
+
+function refuse(what: string): never {
+  throw new MetersealError('bad-argument', `couldn't accept holder: ${what}`);
 }
 
 /** The hash over everything delivered so far: SHA-256(previous ‖ reading hash), from 32 zero bytes. */

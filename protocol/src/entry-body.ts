@@ -1,5 +1,5 @@
 import type { ByteReader, ByteWriter } from './bytes.js';
-import { fromUtf8, utf8 } from './bytes.js';
+import { fromUtf8 } from './bytes.js';
 import type { EventBody } from './event.js';
 import { decodeEvent, encodeEvent } from './event.js';
 import { readKey } from './key.js';
@@ -177,12 +177,12 @@ export function encodeBody(to: ByteWriter, body: EntryBody, seq: number): void {
     case 'anchor':
       to.u8(ANCHOR_KINDS[body.kind]).u64(body.size).bytes(body.root, 32).bytes(body.receiptHash, 32);
       break;
-    case 'epoch': {
-      const previous = utf8(body.previousOrigin);
-      to.u16(previous.length).bytes(previous).bytes(body.previousCheckpoint, 32).bytes(body.highestKnown, 32);
+    case 'epoch':
+      if (body.previousOrigin === '') to.u16(0);
+      else to.str(body.previousOrigin);
+      to.bytes(body.previousCheckpoint, 32).bytes(body.highestKnown, 32);
       to.u8(EPOCH_REASONS[body.reason]).bytes(body.logKey, 32);
       break;
-    }
     case 'event':
       to.bytes(encodeEvent(body.event));
       break;

@@ -1,7 +1,9 @@
 import { ByteReader, ByteWriter } from './bytes.js';
 import type { EntryBody, EntryType } from './entry-body.js';
 import { decodeBody, ENTRY_CODES, encodeBody } from './entry-body.js';
+import type { ErrorCode } from './errors.js';
 import { MAX_ENTRY_BYTES } from './limits.js';
+import { isHeldRange } from './messages/delivery.js';
 import { nameOf } from './named-code.js';
 
 /*
@@ -24,7 +26,11 @@ export type Entry = {
 
 export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;
 
-/** @throws MetersealError `bad-argument` when a field does not fit its place */
+/**
+ * The entry's bytes. What a chain has committed stays, so nothing is encoded that cannot be decoded.
+ *
+ * @throws MetersealError `bad-argument` when a field does not fit its place
+ */
 export function encodeEntry(entry: Entry): Uint8Array {
   const writer = new ByteWriter()
     .u8(0)
@@ -34,12 +40,18 @@ export function encodeEntry(entry: Entry): Uint8Array {
     .u32(entry.subject)
     .u64(entry.seq);
   encodeBody(writer, entry, entry.seq);
-  return writer.done();
+  const bytes = writer.done();
+  decode(bytes, 'bad-argument');
+  return bytes;
 }
 
 /** @throws MetersealError `bad-entry` */
 export function decodeEntry(bytes: Uint8Array): Entry {
-  const reader = new ByteReader(bytes, 'bad-entry');
+  return decode(bytes, 'bad-entry');
+}
+
+function decode(bytes: Uint8Array, code: ErrorCode): Entry {
+  const reader = new ByteReader(bytes, code);
   if (bytes.length > MAX_ENTRY_BYTES) reader.refuse(`an entry of ${bytes.length} bytes`);
   if (reader.u8() !== 0) reader.refuse('an unknown version');
   const type = nameOf(ENTRY_CODES, reader.u8(), reader);
@@ -47,33 +59,31 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const time = reader.u64();
   const subject = reader.u32();
   const seq = reader.u64();
-  const body = decodeBody(type, reader, seq);
+  const entry: Entry = { time, subject, seq, ...decodeBody(type, reader, seq) };
   reader.end();
-  checkPlace(type, subject, seq, body, reader);
-  return { time, subject, seq, ...body };
+  checkPlace(entry, reader);
+  return entry;
 }
 
 /** Which entries belong to the box and which to a meter, and where `seq` counts. */
-function checkPlace(
-  type: EntryType,
-  subject: number,
-  seq: number,
-  body: EntryBody,
-  reader: ByteReader,
-): void {
-  switch (type) {
+function checkPlace(entry: Entry, reader: ByteReader): void {
+  const { type, subject, seq } = entry;
+  switch (entry.type) {
     case 'enrolment':
       if (subject === 0 || seq !== 0) reader.refuse('an enrolment without a subject or with a number');
       break;
-    case 'authentication': {
-      const unknownMeter = body.type === 'authentication' && body.reason === 'unknown-meter';
-      if ((subject === 0) !== unknownMeter || seq !== 0) reader.refuse('an authentication out of place');
+    case 'authentication':
+      if ((subject === 0) !== (entry.reason === 'unknown-meter') || seq !== 0) {
+        reader.refuse('an authentication out of place');
+      }
       break;
-    }
     case 'session':
     case 'reading':
     case 'acknowledgement':
       if (subject === 0 || seq === 0) reader.refuse(`a ${type} without a subject or a number`);
+      if (entry.type === 'acknowledgement' && !isHeldRange(entry.first, seq, entry.runningHash)) {
+        reader.refuse(`an acknowledgement of ${entry.first}…${seq}`);
+      }
       break;
     case 'event':
       if (seq === 0) reader.refuse('an event without a number');

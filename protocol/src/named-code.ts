@@ -6,6 +6,7 @@ export function nameOf<Name extends string>(
   code: number,
   from: ByteReader,
 ): Name {
-  for (const [name, known] of Object.entries(names)) if (known === code) return name as Name;
+  // Once for each entry of a chain: `for … in` builds no list.
+  for (const name in names) if (names[name] === code) return name;
   return from.refuse(`an unlisted value ${code}`);
 }

@@ -12,7 +12,16 @@
  * ```
  */
 
-import { ByteReader, ByteWriter, concat, equalBytes, fromBase64, toBase64, utf8 } from './bytes.js';
+import {
+  ByteReader,
+  ByteWriter,
+  concat,
+  equalBytes,
+  fromBase64,
+  isWellFormed,
+  toBase64,
+  utf8,
+} from './bytes.js';
 import type { Hasher, Signer, Verifier } from './crypto.js';
 import { MetersealError } from './errors.js';
 import { MAX_INTEGER, MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES } from './limits.js';
@@ -182,7 +191,7 @@ function checkBounds(note: string): void {
 function checkText(text: string): void {
   if (text.length < 2 || !text.endsWith('\n')) refuse('the text is empty or not ended by a newline');
   if (/[\u0000-\u0009\u000b-\u001f]/.test(text)) refuse('a control character');
-  if (/\p{Surrogate}/u.test(text)) refuse('half a surrogate pair');
+  if (!isWellFormed(text)) refuse('half a surrogate pair');
 }
 
 function refuse(what: string): never {

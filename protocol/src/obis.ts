@@ -1,13 +1,27 @@
-/** The five numbers A-B:C.D.E of an OBIS code (IEC 62056-6-1), or undefined if `text` is not one. */
+/** What stands behind each of the five numbers; behind the last nothing does. */
+const SEPARATORS = ['-', ':', '.', '.', undefined];
+
+/**
+ * The five numbers of an OBIS code A-B:C.D.E (IEC 62056-6-1), each 0…255 without leading zeros so that a code has one
+ * spelling; undefined if `text` is not one. Read for each value of each reading, hence by hand.
+ */
 export function parseObis(text: unknown): readonly number[] | undefined {
   if (typeof text !== 'string') return undefined;
-  const match = /^(\d{1,3})-(\d{1,3}):(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (match === null) return undefined;
-  const parts = match.slice(1);
-  // One code, one spelling: no leading zeros.
-  if (parts.some((part) => part.length > 1 && part.startsWith('0'))) return undefined;
-  const numbers = parts.map(Number);
-  return numbers.every((number) => number <= 255) ? numbers : undefined;
+  const numbers: number[] = [];
+  let number: number | undefined;
+  for (let at = 0; at <= text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit >= 0 && digit <= 9) {
+      if (number === 0) return undefined;
+      number = (number ?? 0) * 10 + digit;
+      if (number > 255) return undefined;
+    } else {
+      if (number === undefined || text[at] !== SEPARATORS[numbers.length]) return undefined;
+      numbers.push(number);
+      number = undefined;
+    }
+  }
+  return numbers.length === SEPARATORS.length ? numbers : undefined;
 }
 
 /** Order of two OBIS codes by their numbers, A first: negative, zero or positive. */

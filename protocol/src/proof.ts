@@ -1,6 +1,6 @@
 import { fromBase64, fromUtf8, toBase64, utf8 } from './bytes.js';
 import { MetersealError } from './errors.js';
-import { MAX_INTEGER, MAX_PROOF_BYTES } from './limits.js';
+import { MAX_INTEGER, MAX_PROOF_BYTES, MAX_PROOF_HASHES } from './limits.js';
 import { isMeterId } from './record.js';
 
 /*
@@ -33,9 +33,8 @@ export type Proof = {
 };
 
 const HEADER = 'meterseal-proof/v0';
-/** Hashes of the longest inclusion proof of a tree of 2^53 leaves. */
-const MAX_INCLUSION_HASHES = 53;
 
+/** @throws MetersealError `bad-proof` for what `decodeProof` would refuse */
 export function encodeProof(proof: Proof): Uint8Array {
   const lines = [
     HEADER,
@@ -45,7 +44,9 @@ export function encodeProof(proof: Proof): Uint8Array {
   for (const { index, entry, inclusion } of proof.entries) {
     lines.push(`entry ${index} ${toBase64(entry)}`, ...inclusion.map(toBase64));
   }
-  return utf8(`${lines.join('\n')}\n\n${proof.note}`);
+  const bytes = utf8(`${lines.join('\n')}\n\n${proof.note}`);
+  decodeProof(bytes);
+  return bytes;
 }
 
 /** @throws MetersealError `bad-proof` */
@@ -70,7 +71,7 @@ export function decodeProof(bytes: Uint8Array): Proof {
     while (lines.length > 0 && !lines[0]!.includes(' ')) {
       const hash = fromBase64(next(), 'bad-proof');
       if (hash.length !== 32) refuse('an inclusion hash has 32 bytes');
-      if (inclusion.push(hash) > MAX_INCLUSION_HASHES) refuse('too many inclusion hashes');
+      if (inclusion.push(hash) > MAX_PROOF_HASHES) refuse('too many inclusion hashes');
     }
     return { index: decimal(index!), entry: fromBase64(entry!, 'bad-proof'), inclusion };
   };

@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize';
-import { fromBase64Url, fromUtf8, utf8 } from './bytes.js';
+import { fromUtf8, isWellFormed, utf8 } from './bytes.js';
 import type { Hasher } from './crypto.js';
 import { MetersealError } from './errors.js';
 import {
@@ -64,6 +64,7 @@ export type ReadingRecord = {
   readonly void?: VoidMark;
 };
 
+/** Keys in the order of RFC 8785. */
 const RECORD_KEYS = [
   'clock',
   'identity',
@@ -78,10 +79,18 @@ const RECORD_KEYS = [
   'v',
   'values',
 ];
+const VOID_RECORD_KEYS = [...RECORD_KEYS, 'void'];
+const VALUE_KEYS = ['obis', 'unit', 'value'];
+const DOUBTFUL_VALUE_KEYS = ['obis', 'quality', 'unit', 'value'];
+const MISSING_VALUE_KEYS = ['obis', 'quality', 'unit'];
+const RAW_KEYS = ['at', 'fc', 'words'];
+const VOID_KEYS = ['reason', 'replaces'];
 const METER_ID = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_METER_ID_LENGTH}}$`);
 const PROFILE = /^[a-z0-9][a-z0-9-]{0,31}\/[a-z0-9][a-z0-9.-]{0,47}@[0-9a-f]{16}$/;
 const DECIMAL = /^(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]+)$/;
 const MINUS_ZERO = /^-[0.]+$/;
+/** 16 bytes in base64url; the last character carries 2 bits of them, the other 4 are zero. */
+const SALT = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 export function isMeterId(text: unknown): text is string {
@@ -118,10 +127,8 @@ export function parseTime(text: string): number {
  * @throws MetersealError `bad-record`
  */
 export function encodeRecord(record: ReadingRecord): Uint8Array {
-  check(record);
-  const bytes = utf8(canonicalize(record)!);
-  if (bytes.length > MAX_RECORD_BYTES)
-    refuse('record', `${bytes.length} bytes, at most ${MAX_RECORD_BYTES} allowed`);
+  const bytes = utf8(canonicalText(record));
+  decodeRecord(bytes);
   return bytes;
 }
 
@@ -141,7 +148,9 @@ export function decodeRecord(bytes: Uint8Array): ReadingRecord {
     throw new MetersealError('bad-record', "couldn't decode record: not JSON", { cause });
   }
   check(record);
-  if (canonicalize(record) !== text) refuse('record', 'not in the canonical form of RFC 8785');
+  // RFC 8785 takes numbers and strings from ECMAScript's JSON.stringify, which keeps the order of the keys, and the
+  // check has seen that this is the canonical one.
+  if (JSON.stringify(record) !== text) refuse('record', 'not in the canonical form of RFC 8785');
   return record;
 }
 
@@ -150,14 +159,22 @@ export function readingHash(hasher: Hasher, record: Uint8Array): Uint8Array {
   return hasher.sha256(record);
 }
 
+function canonicalText(record: ReadingRecord): string {
+  try {
+    return canonicalize(record) ?? '';
+  } catch (cause) {
+    throw new MetersealError('bad-record', "couldn't encode record: it has no canonical form", { cause });
+  }
+}
+
 function refuse(where: string, why: string): never {
   throw new MetersealError('bad-record', `couldn't accept record: ${where}: ${why}`);
 }
 
 function check(record: unknown): asserts record is ReadingRecord {
   const object = objectAt(record, 'record');
-  const isVoid = 'void' in object;
-  exactKeys(object, isVoid ? [...RECORD_KEYS, 'void'] : RECORD_KEYS, 'record');
+  const isVoid = Object.hasOwn(object, 'void');
+  exactKeys(object, isVoid ? VOID_RECORD_KEYS : RECORD_KEYS, 'record');
   if (object['v'] !== 0) refuse('v', 'not 0');
   if (!isMeterId(object['meter'])) refuse('meter', 'not 1–64 of A-Za-z0-9._:-');
   integerAt(object['seq'], 1, MAX_INTEGER, 'seq');
@@ -170,8 +187,9 @@ function check(record: unknown): asserts record is ReadingRecord {
     refuse('profile', 'not manufacturer/model@ and 16 hex digits');
   }
   textAt(object['sw'], 64, 'sw');
-  if (typeof object['salt'] !== 'string' || object['salt'].length !== 22) refuse('salt', 'not 22 characters');
-  if (fromBase64Url(object['salt'], 'bad-record').length !== 16) refuse('salt', 'not 16 bytes');
+  if (typeof object['salt'] !== 'string' || !SALT.test(object['salt'])) {
+    refuse('salt', 'not 16 bytes in canonical base64url');
+  }
   checkValues(object['values']);
   checkRaw(object['raw']);
   if (isVoid) checkVoid(object);
@@ -182,13 +200,11 @@ function checkValues(values: unknown): void {
   for (const [i, item] of listAt(values, 'values').entries()) {
     const where = `values[${i}]`;
     const value = objectAt(item, where);
-    const missing = value['quality'] === 'missing';
-    const keys = ['obis', 'unit'];
-    if (!missing) keys.push('value');
-    if ('quality' in value) keys.push('quality');
-    exactKeys(value, keys, where);
+    const doubtful = Object.hasOwn(value, 'quality');
+    const missing = doubtful && value['quality'] === 'missing';
+    exactKeys(value, missing ? MISSING_VALUE_KEYS : doubtful ? DOUBTFUL_VALUE_KEYS : VALUE_KEYS, where);
     if (!missing && !isDecimal(value['value'])) refuse(`${where}.value`, 'not a decimal');
-    if ('quality' in value) memberAt(value['quality'], QUALITIES, `${where}.quality`);
+    if (doubtful) memberAt(value['quality'], QUALITIES, `${where}.quality`);
     textAt(value['unit'], 16, `${where}.unit`);
     const obis = parseObis(value['obis']);
     if (obis === undefined) refuse(`${where}.obis`, 'not an OBIS code A-B:C.D.E');
@@ -203,7 +219,7 @@ function checkRaw(raw: unknown): void {
   for (const [i, item] of listAt(raw, 'raw').entries()) {
     const where = `raw[${i}]`;
     const block = objectAt(item, where);
-    exactKeys(block, ['fc', 'at', 'words'], where);
+    exactKeys(block, RAW_KEYS, where);
     if (block['fc'] !== 3 && block['fc'] !== 4) refuse(`${where}.fc`, 'not 3 or 4');
     integerAt(block['at'], 0, 65_535, `${where}.at`);
     const words = block['words'];
@@ -217,7 +233,7 @@ function checkRaw(raw: unknown): void {
 
 function checkVoid(record: Readonly<Record<string, unknown>>): void {
   const mark = objectAt(record['void'], 'void');
-  exactKeys(mark, ['reason', 'replaces'], 'void');
+  exactKeys(mark, VOID_KEYS, 'void');
   if (typeof mark['reason'] !== 'string' || !/^[a-z][a-z-]{0,63}$/.test(mark['reason'])) {
     refuse('void.reason', 'not a code in lower case');
   }
@@ -240,11 +256,14 @@ function listAt(value: unknown, where: string): readonly unknown[] {
   return value;
 }
 
+/** @param keys all of them, in the order of RFC 8785 */
 function exactKeys(object: Readonly<Record<string, unknown>>, keys: readonly string[], where: string): void {
   const present = Object.keys(object);
+  if (present.length === keys.length && present.every((key, i) => key === keys[i])) return;
   for (const key of keys) if (!Object.hasOwn(object, key)) refuse(where, `${key} is missing`);
   for (const key of present)
     if (!keys.includes(key)) refuse(where, `unknown key ${JSON.stringify(key.slice(0, 40))}`);
+  refuse(where, 'keys out of order');
 }
 
 function integerAt(value: unknown, least: number, most: number, where: string): asserts value is number {
@@ -259,10 +278,11 @@ function integerAt(value: unknown, least: number, most: number, where: string): 
 }
 
 function textAt(value: unknown, most: number, where: string): asserts value is string {
-  if (typeof value !== 'string' || value.length < 1 || value.length > most)
+  // Characters are code points, as they are counted elsewhere than in JavaScript.
+  if (typeof value !== 'string' || value.length < 1 || (value.length > most && [...value].length > most))
     refuse(where, `not a text of 1–${most} characters`);
   if (CONTROL.test(value)) refuse(where, 'control characters');
-  if (/\p{Surrogate}/u.test(value)) refuse(where, 'unpaired surrogates');
+  if (!isWellFormed(value)) refuse(where, 'unpaired surrogates');
 }
 
 function memberAt(value: unknown, members: readonly string[], where: string): void {

@@ -7,7 +7,7 @@
  * ```
  */
 
-import { ByteReader, ByteWriter } from '../bytes.js';
+import { ByteReader, ByteWriter, copyBytes } from '../bytes.js';
 import type { BulkHasher, Hasher } from '../crypto.js';
 import type { ErrorCode } from '../errors.js';
 import { MetersealError } from '../errors.js';
@@ -37,7 +37,7 @@ export function appendLeaf(h: Hasher, range: CompactRange, leafHash: Uint8Array)
   checkHash(leafHash);
   checkGrowth(range.size, 1);
   const hashes = [...range.hashes];
-  pushSubtree(h, hashes, range.size, leafHash.slice());
+  pushSubtree(h, hashes, range.size, copyBytes(leafHash));
   return { size: range.size + 1, hashes };
 }
 
@@ -59,7 +59,7 @@ export function appendLeaves(h: BulkHasher, range: CompactRange, packed: Uint8Ar
     let width = 1;
     while (size % (width * 2) === 0 && width * 2 <= Math.min(count - at, MAX_CALL_LEAVES)) width *= 2;
     const leaves = packed.subarray(at * HASH_BYTES, (at + width) * HASH_BYTES);
-    pushSubtree(h, hashes, Math.floor(size / width), width === 1 ? leaves.slice() : h.merkleRoot(leaves));
+    pushSubtree(h, hashes, Math.floor(size / width), width === 1 ? copyBytes(leaves) : h.merkleRoot(leaves));
     size += width;
     at += width;
   }

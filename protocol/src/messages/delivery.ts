@@ -4,7 +4,7 @@ import { RUNNING_HASH_START } from '../commitment.js';
 import { readKey } from '../key.js';
 import { nameOf } from '../named-code.js';
 import type { MeterRef } from './preamble.js';
-import { preamble, readMeter, startMessage, writeMeter } from './preamble.js';
+import { finishMessage, preamble, readMeter, startMessage, writeMeter } from './preamble.js';
 
 /*
  *   delivery         PRE | str PID | S | collector key[32] | u64 first | u64 to | running hash(to)[32]     identity key
@@ -48,10 +48,11 @@ export type Acknowledgement = {
   readonly time: number;
 };
 
+/** @throws MetersealError `bad-argument` */
 export function encodeDelivery(delivery: Delivery): Uint8Array {
   const to = writeMeter(startMessage('delivery').str(delivery.platformId), delivery.meter);
   to.bytes(delivery.collectorKey, 32).u64(delivery.first).u64(delivery.to);
-  return to.bytes(delivery.runningHash, 32).done();
+  return finishMessage(to.bytes(delivery.runningHash, 32), readDelivery);
 }
 
 /** Reads a delivery from where the reader stands; its signature and records follow. */
@@ -69,9 +70,11 @@ export function readDelivery(from: ByteReader): Delivery {
   return delivery;
 }
 
+/** @throws MetersealError `bad-argument` */
 export function encodeGap(gap: Gap): Uint8Array {
   const to = writeMeter(startMessage('gap').str(gap.platformId), gap.meter);
-  return to.bytes(gap.collectorKey, 32).u64(gap.from).u64(gap.to).u8(GAP_REASONS[gap.reason]).done();
+  to.bytes(gap.collectorKey, 32).u64(gap.from).u64(gap.to).u8(GAP_REASONS[gap.reason]);
+  return finishMessage(to, readGap);
 }
 
 /** Reads a gap statement from where the reader stands; its signature follows. */
@@ -89,13 +92,15 @@ export function readGap(from: ByteReader): Gap {
   return gap;
 }
 
+/** @throws MetersealError `bad-argument` */
 export function encodeAcknowledgement(acknowledgement: Acknowledgement): Uint8Array {
   const to = writeMeter(
     startMessage('acknowledgement').str(acknowledgement.platformId),
     acknowledgement.meter,
   );
   to.bytes(acknowledgement.collectorKey, 32).u64(acknowledgement.first).u64(acknowledgement.seq);
-  return to.bytes(acknowledgement.runningHash, 32).u64(acknowledgement.time).done();
+  to.bytes(acknowledgement.runningHash, 32).u64(acknowledgement.time);
+  return finishMessage(to, readAcknowledgement);
 }
 
 /** Reads an acknowledgement from where the reader stands; its signature follows. */
@@ -110,11 +115,18 @@ export function readAcknowledgement(from: ByteReader): Acknowledgement {
     runningHash: from.bytes(32),
     time: from.u64(),
   };
-  // Behind a gap nothing may be held yet: then `seq` is the gap's last number and the hash is at its start.
   const { first, seq, runningHash } = acknowledgement;
-  if (seq + 1 === first && seq > 0 && equalBytes(runningHash, RUNNING_HASH_START)) return acknowledgement;
-  checkRange(first, seq, from);
+  if (!isHeldRange(first, seq, runningHash)) from.refuse(`the range ${first}…${seq}`);
   return acknowledgement;
+}
+
+/**
+ * Whether a collector can hold `first`…`seq` under this running hash. Behind a gap nothing may be held yet: then `seq`
+ * is the gap's last number, one below `first`, and the hash is at its start.
+ */
+export function isHeldRange(first: number, seq: number, runningHash: Uint8Array): boolean {
+  if (first < 1 || seq < 1) return false;
+  return seq >= first || (seq + 1 === first && equalBytes(runningHash, RUNNING_HASH_START));
 }
 
 function checkRange(first: number, last: number, from: ByteReader): void {

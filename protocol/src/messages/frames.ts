@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../bytes.js';
-import { MAX_BATCH, MAX_ENTRIES_PER_REQUEST, MAX_RECORD_BYTES } from '../limits.js';
+import { MAX_BATCH, MAX_RECORD_BYTES } from '../limits.js';
 import type { Delivery } from './delivery.js';
 import { readDelivery } from './delivery.js';
 import type { Signed } from './signed.js';
@@ -9,7 +9,6 @@ import { readSigned } from './signed.js';
  *   submission  1…1,000 × (u32 length of the rest | u64 session | sealed reading)              interface 1
  *   delivery    per meter: signed delivery | 1…1,000 × (u32 length | record)                   interface 2
  *               A record's length starts with a zero byte, a delivery's preamble does not: that tells them apart.
- *   entry list  (u16 length | entry)*                                                          proof.sock
  */
 
 /** One sealed reading on its way to the platform. `sealed` = signature[64] ‖ record. */
@@ -71,30 +70,4 @@ export function decodeDeliveryGroups(body: Uint8Array): DeliveryGroup[] {
   }
   if (groups.length === 0) from.refuse('no delivery');
   return groups;
-}
-
-export function encodeEntryList(entries: readonly Uint8Array[]): Uint8Array {
-  const to = new ByteWriter();
-  for (const entry of entries) to.u16(entry.length).bytes(entry);
-  return to.done();
-}
-
-/**
- * Entries as they lie one behind the other, without decoding them: views into `body`.
- *
- * @throws MetersealError `bad-message`
- */
-export function decodeEntryList(body: Uint8Array, most = MAX_ENTRIES_PER_REQUEST): Uint8Array[] {
-  const entries: Uint8Array[] = [];
-  let at = 0;
-  while (at < body.length) {
-    const start = at + 2;
-    const length = body[at]! * 256 + (body[at + 1] ?? 0);
-    if (entries.length === most || length === 0 || start + length > body.length) {
-      new ByteReader(body.subarray(0, at), 'bad-message').refuse('a broken entry list');
-    }
-    entries.push(body.subarray(start, start + length));
-    at = start + length;
-  }
-  return entries;
 }

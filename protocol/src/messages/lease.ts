@@ -3,7 +3,7 @@ import { readKey } from '../key.js';
 import { nameOf } from '../named-code.js';
 import type { LeasePurpose } from '../switch-transition.js';
 import { LEASE_PURPOSES } from '../switch-transition.js';
-import { preamble, startMessage } from './preamble.js';
+import { finishMessage, preamble, startMessage } from './preamble.js';
 
 /*
  *   lease   PRE | str PID | collector key[32] | lease[16] | u64 counter | u8 action | u8 purpose | u32 max_ms   collector key
@@ -38,10 +38,11 @@ export type LeaseAnswer = {
 
 export const LEASE_ANSWER_BYTES = 23;
 
+/** @throws MetersealError `bad-argument` */
 export function encodeLeaseRequest(request: LeaseRequest): Uint8Array {
   const to = startMessage('lease').str(request.platformId).bytes(request.collectorKey, 32);
   to.bytes(request.lease, 16).u64(request.counter).u8(LEASE_ACTIONS[request.action]);
-  return to.u8(LEASE_PURPOSES[request.purpose]).u32(request.max).done();
+  return finishMessage(to.u8(LEASE_PURPOSES[request.purpose]).u32(request.max), readLeaseRequest);
 }
 
 /** Reads a lease request from where the reader stands; its signature follows. */

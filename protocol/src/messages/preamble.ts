@@ -1,5 +1,4 @@
-import type { ByteReader } from '../bytes.js';
-import { ByteWriter, utf8 } from '../bytes.js';
+import { ByteReader, ByteWriter, utf8 } from '../bytes.js';
 
 /*
  * Every signed message starts with its domain:  meterseal/<name>/v0\n
@@ -26,6 +25,19 @@ export function preamble(name: MessageName): Uint8Array {
 
 export function startMessage(name: MessageName): ByteWriter {
   return new ByteWriter().bytes(preamble(name));
+}
+
+/**
+ * The message's bytes, which `read` has understood: nothing is signed that its receiver would refuse.
+ *
+ * @throws MetersealError `bad-argument`
+ */
+export function finishMessage(to: ByteWriter, read: (from: ByteReader) => unknown): Uint8Array {
+  const bytes = to.done();
+  const from = new ByteReader(bytes, 'bad-argument');
+  read(from);
+  from.end();
+  return bytes;
 }
 
 export function writeMeter(to: ByteWriter, meter: MeterRef): ByteWriter {

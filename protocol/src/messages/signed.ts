@@ -1,4 +1,4 @@
-import { ByteReader, concat } from '../bytes.js';
+import { ByteReader, concat, copyBytes } from '../bytes.js';
 import type { Signer, Verifier } from '../crypto.js';
 
 /** A message that came over the wire: what was signed, its meaning, and the signature[64] behind it. */
@@ -13,7 +13,7 @@ export function signMessage(signer: Signer, message: Uint8Array): Uint8Array {
 export function readSigned<T>(body: Uint8Array, from: ByteReader, read: (from: ByteReader) => T): Signed<T> {
   const start = from.at;
   const value = read(from);
-  const message = body.slice(start, from.at);
+  const message = copyBytes(body.subarray(start, from.at));
   return { value, message, signature: from.bytes(64) };
 }
 

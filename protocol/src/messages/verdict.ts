@@ -4,7 +4,7 @@ import { MAX_VERDICT_FINDINGS } from '../limits.js';
 import { nameOf } from '../named-code.js';
 import type { VerdictReason } from '../verdict.js';
 import { VERDICT_CODES } from '../verdict.js';
-import { preamble, startMessage } from './preamble.js';
+import { finishMessage, preamble, startMessage } from './preamble.js';
 
 /*
  *   verdict  PRE | str origin | collector key[32] | lease[16] | u64 size | root[32] | u64 time_ms
@@ -29,6 +29,11 @@ export type VerdictStatement = {
   readonly findings: readonly Finding[];
 };
 
+/**
+ * Sorts the findings and lists the first of them.
+ *
+ * @throws MetersealError `bad-argument`
+ */
 export function encodeVerdict(statement: VerdictStatement): Uint8Array {
   const to = startMessage('verdict').str(statement.origin).bytes(statement.collectorKey, 32);
   to.bytes(statement.lease, 16).u64(statement.size).bytes(statement.root, 32).u64(statement.time);
@@ -36,7 +41,7 @@ export function encodeVerdict(statement: VerdictStatement): Uint8Array {
   const findings = [...statement.findings].sort(compareFindings).slice(0, MAX_VERDICT_FINDINGS);
   to.u16(findings.length);
   for (const { subject, seq, reason } of findings) to.u32(subject).u64(seq).u8(VERDICT_CODES[reason]);
-  return to.done();
+  return finishMessage(to, readVerdict);
 }
 
 /** Reads a verdict from where the reader stands; its signature follows. */
