@@ -1,7 +1,7 @@
 import type { MetersealError, RawBlock, RecordValue } from '@meterseal/protocol';
 import { fromHex, isMetersealError } from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
-import type { RegisterReader } from '../modbus/bus.js';
+import type { BusRead, RegisterReader } from '../modbus/bus.js';
 import { decimalOf } from './decimal.js';
 import type { PlannedRead } from './plan.js';
 import type { Profile } from './profile.js';
@@ -54,7 +54,12 @@ export async function pollMeter(
   const raw: RawBlock[] = [];
   let failure: MetersealError | undefined;
   for (const read of plan) {
-    const result = await readBlock(bus, unit, profile, read, deadline, retries);
+    const { pauseMs } = profile.limits;
+    const result = await readBlock(
+      bus,
+      { ...read, unit, deadlineMs: deadline, pauseMs, others: plan },
+      retries,
+    );
     if ('words' in result) {
       raw.push(result);
       continue;
@@ -94,17 +99,13 @@ export function rederive(
 
 async function readBlock(
   bus: RegisterReader,
-  unit: number,
-  profile: Profile,
-  { fc, at, count }: PlannedRead,
-  deadlineMs: number,
+  read: BusRead,
   retries: number,
 ): Promise<RawBlock | { readonly failure: MetersealError }> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const { pauseMs } = profile.limits;
-      const words = await bus.readRegisters({ unit, fc, at, count, deadlineMs, pauseMs });
-      return { fc, at, words: toHexWords(words) };
+      const words = await bus.readRegisters(read);
+      return { fc: read.fc, at: read.at, words: toHexWords(words) };
     } catch (error) {
       if (!isMetersealError(error) || error.code === 'stopped') throw error;
       if (attempt >= retries || error.code === 'meter-exception') return { failure: error };

@@ -165,7 +165,7 @@ export class Scheduler<M extends ScheduledMeter> {
     const { bus } = this.#options;
     if (health.serialReadAt !== undefined && health.serialReadAt === bus.openings) return undefined;
     try {
-      const serial = await readSerial(bus, meter.unit, meter.profile, deadline);
+      const serial = await readSerial(bus, meter.unit, meter.profile, meter.plan, deadline);
       health.serialReadAt = bus.openings;
       return serial;
     } catch (error) {

@@ -24,19 +24,21 @@ export interface RegisterReader {
   /**
    * Reads registers of one meter.
    *
-   * @param read `deadlineMs`: monotonic milliseconds by which the read has to be settled; `pauseMs`: least time since
-   *   the last exchange with this unit
    * @returns `count` register words as the meter sent them for this very request
    * @throws MetersealError `no-answer` the meter said nothing; `timeout` the deadline passed otherwise;
    *   `frame-invalid` other bytes than the answer came; `meter-exception` the meter refused; `port-failed` the
    *   device or the connection failed; `stopped` the bus was closed
    */
-  readRegisters(read: RegisterRead & ReadTimes): Promise<Uint16Array>;
+  readRegisters(read: BusRead): Promise<Uint16Array>;
 }
 
-export interface ReadTimes {
+export interface BusRead extends RegisterRead {
+  /** Monotonic milliseconds by which the read has to be settled. */
   readonly deadlineMs: number;
+  /** Least time since the last exchange with this unit, ms. */
   readonly pauseMs?: number;
+  /** Other reads that this meter is known to answer; they may be used to clear the line. */
+  readonly others?: readonly Omit<RegisterRead, 'unit'>[];
 }
 
 export interface BusOptions {
@@ -91,7 +93,7 @@ export class Bus implements RegisterReader {
   }
 
   /** Settles by its deadline or, if it had to queue behind another read, by that one's. */
-  readRegisters(read: RegisterRead & ReadTimes): Promise<Uint16Array> {
+  readRegisters(read: BusRead): Promise<Uint16Array> {
     const turn = this.#tail.then(() => this.#transact(read));
     this.#tail = turn.catch(() => undefined);
     return turn;
@@ -104,8 +106,8 @@ export class Bus implements RegisterReader {
     await this.#tail;
   }
 
-  async #transact(read: RegisterRead & ReadTimes): Promise<Uint16Array> {
-    const { unit, fc, at, count, deadlineMs, pauseMs = 0 } = read;
+  async #transact(read: BusRead): Promise<Uint16Array> {
+    const { unit, fc, at, count, deadlineMs, pauseMs = 0, others = [] } = read;
     checkRead(read);
     const { clock } = this.#options;
     const pauseLeft =
@@ -116,7 +118,10 @@ export class Bus implements RegisterReader {
       throw this.#error(read, { code: 'timeout', reason: 'the line was busy for too long' });
     }
     const { client, port } = await this.#ensureOpen(read);
-    port.prepare(deadlineMs);
+    port.prepare(
+      deadlineMs,
+      others.map((other) => ({ ...other, unit })),
+    );
     client.setID(unit);
     client.setTimeout(deadlineMs - clock.monotonic() + BACKSTOP_MS);
     try {
@@ -136,7 +141,7 @@ export class Bus implements RegisterReader {
     }
   }
 
-  async #ensureOpen(read: RegisterRead & ReadTimes): Promise<{ client: Client; port: Port }> {
+  async #ensureOpen(read: BusRead): Promise<{ client: Client; port: Port }> {
     if (this.#port?.isOpen && this.#client !== undefined) return { client: this.#client, port: this.#port };
     const { clock, openMs = 3_000 } = this.#options;
     if (clock.monotonic() < this.#reopenAt) {

@@ -29,10 +29,18 @@ export interface LineTiming {
   readonly drainMs: number;
 }
 
+export interface DueRead {
+  readonly read: RegisterRead;
+  /** When it has to be settled. */
+  readonly deadline: number;
+  /** Reads that its unit is known to answer. */
+  readonly others?: readonly RegisterRead[];
+}
+
 export type LineInput =
   | { readonly kind: 'opened' }
   | { readonly kind: 'closed'; readonly reason: string }
-  | { readonly kind: 'read'; readonly read: RegisterRead; readonly deadline: number }
+  | ({ readonly kind: 'read' } & DueRead)
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'clock' };
 
@@ -72,9 +80,7 @@ type State =
   | { readonly kind: 'quiet'; until: number; readonly span: number; readonly faulty: boolean }
   | { readonly kind: 'waiting'; readonly read: RegisterRead; readonly until: number };
 
-interface Job {
-  readonly read: RegisterRead;
-  readonly deadline: number;
+interface Job extends DueRead {
   /** Reads sent to clear the line for this one. */
   clearing: number;
 }
@@ -128,7 +134,7 @@ export class Framing {
         return this.#closed(input.reason);
       case 'read':
         if (this.#job !== undefined) throw new Error('a read was given while another was under way');
-        this.#job = { read: input.read, deadline: input.deadline, clearing: 0 };
+        this.#job = { ...input, clearing: 0 };
         return this.#advance(now);
       case 'bytes':
         return this.#state.kind === 'waiting'
@@ -239,7 +245,7 @@ export class Framing {
       return this.#reject({ code: 'timeout', reason });
     }
     if (this.#state.kind === 'closed' || now < this.#state.until) return [];
-    const clearing = this.#late.before(this.#job.read);
+    const clearing = this.#late.before(this.#job.read, this.#job.others);
     if (clearing !== undefined) {
       if (!this.#mayClearAgain()) {
         return this.#reject({ code: 'timeout', reason: 'late answers could not be cleared from the line' });

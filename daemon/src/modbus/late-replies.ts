@@ -1,3 +1,4 @@
+import { MAX_RAW_WORDS } from '@meterseal/protocol';
 import type { RegisterRead, Shape } from './register-read.js';
 import { shapeOf } from './register-read.js';
 
@@ -41,12 +42,16 @@ export class LateReplies {
     for (const unit of this.#units.values()) unit.resync = true;
   }
 
-  /** The read that has to be answered before `read` may be sent; undefined if it may be sent at once. */
-  before(read: RegisterRead): RegisterRead | undefined {
+  /**
+   * The read that has to be answered before `read` may be sent; undefined if it may be sent at once.
+   *
+   * @param others reads of this unit that it is known to answer
+   */
+  before(read: RegisterRead, others: readonly RegisterRead[] = []): RegisterRead | undefined {
     const unit = this.#unit(read.unit);
     unit.wanted.add(shapeOf(read));
     if (!unit.resync && !unit.pending.has(shapeOf(read))) return undefined;
-    return choose(read, unit);
+    return choose(read, unit, others);
   }
 
   sent(read: RegisterRead): void {
@@ -120,30 +125,35 @@ function forget(unit: Unit, number: number): void {
   for (const [shape, sent] of unit.pending) if (sent.last <= number) unit.pending.delete(shape);
 }
 
-function choose(read: RegisterRead, unit: Unit): RegisterRead {
-  const all = candidates(read, unit);
-  const fresh = all.filter((candidate) => !unit.pending.has(shapeOf(candidate)));
-  const spare = fresh.find((candidate) => !unit.wanted.has(shapeOf(candidate)));
+/**
+ * Picks the read that clears the line before `read`. Best are its own registers without the last ones; then what
+ * the meter is known to answer; then what it might refuse.
+ */
+function choose(read: RegisterRead, unit: Unit, others: readonly RegisterRead[]): RegisterRead {
+  const isFresh = (candidate: RegisterRead): boolean => !unit.pending.has(shapeOf(candidate));
+  const shorter = sized(read, SHORTER);
+  const spare = shorter.find((candidate) => isFresh(candidate) && !unit.wanted.has(shapeOf(candidate)));
   if (spare !== undefined) return spare;
-  if (fresh[0] !== undefined) return fresh[0];
-  // All shapes are used up, as with a meter that is dead for long: its next answer still proves that
-  // everything sent before the first request of that shape is gone.
+  const known = [...unit.answered.values(), ...others];
+  const all = [...known, ...shorter, ...sized(read, GUESSES)].filter(
+    (candidate) => shapeOf(candidate) !== shapeOf(read),
+  );
+  // With all shapes used up, as with a meter that is dead for long, the next answer still proves that
+  // everything sent before the first request of its shape is gone.
   const age = (candidate: RegisterRead): number => unit.pending.get(shapeOf(candidate))!.last;
-  return all.reduce((oldest, candidate) => (age(candidate) < age(oldest) ? candidate : oldest));
+  return (
+    all.find(isFresh) ??
+    all.reduce((oldest, candidate) => (age(candidate) < age(oldest) ? candidate : oldest))
+  );
 }
 
-/** Reads that clear the line before `read`, best first: such as its own registers without the last ones. */
-function candidates(read: RegisterRead, unit: Unit): RegisterRead[] {
-  const counts: number[] = [];
-  // Two at a time: most meters keep 32-bit values in pairs of registers and refuse a half one.
-  for (let count = read.count - 2; count >= 1 && counts.length < 8; count -= 2) counts.push(count);
-  const known = [...unit.answered.values()];
-  const others: number[] = [];
-  for (const step of [2, 4, -1, 1, 6, 8, 3, 5]) {
-    const count = read.count + step;
-    if (count >= 1 && count <= 125 && read.at + count <= 65_536) others.push(count);
-  }
-  const sized = (count: number): RegisterRead => ({ ...read, count });
-  const differs = (candidate: RegisterRead): boolean => shapeOf(candidate) !== shapeOf(read);
-  return [...counts.map(sized), ...known, ...others.map(sized)].filter(differs);
+/** Two at a time: most meters keep 32-bit values in pairs of registers and refuse a half one. */
+const SHORTER = [-2, -4, -6, -8, -10, -12, -14, -16];
+const GUESSES = [-1, 2, 4, 1, 6, 8, 3, 5];
+
+/** `read` with so many registers more or fewer. */
+function sized(read: RegisterRead, steps: readonly number[]): RegisterRead[] {
+  return steps
+    .map((step) => ({ ...read, count: read.count + step }))
+    .filter(({ at, count }) => count >= 1 && count <= MAX_RAW_WORDS && at + count <= 65_536);
 }

@@ -32,6 +32,7 @@ export class Port extends EventEmitter {
   #open = false;
   #timer: AbortController | undefined;
   #deadline = 0;
+  #others: readonly RegisterRead[] = [];
   #rejection: Rejection | undefined;
 
   constructor(transport: Transport, framing: Framing, clock: Clock) {
@@ -45,9 +46,15 @@ export class Port extends EventEmitter {
     return this.#open;
   }
 
-  /** @param deadline monotonic milliseconds by which the next read has to be settled */
-  prepare(deadline: number): void {
+  /**
+   * What modbus-serial has no word for, said before each read.
+   *
+   * @param deadline monotonic milliseconds by which the next read has to be settled
+   * @param others reads that its unit is known to answer
+   */
+  prepare(deadline: number, others: readonly RegisterRead[]): void {
     this.#deadline = deadline;
+    this.#others = others;
     this.#rejection = undefined;
   }
 
@@ -82,7 +89,7 @@ export class Port extends EventEmitter {
     const fc = frame[1];
     if (frame.length !== 8 || (fc !== 3 && fc !== 4)) throw new Error('this port only reads registers');
     const read: RegisterRead = { unit: frame[0]!, fc, at: u16(2), count: u16(4) };
-    this.#input({ kind: 'read', read, deadline: this.#deadline });
+    this.#input({ kind: 'read', read, deadline: this.#deadline, others: this.#others });
   }
 
   close(done: Done): void {

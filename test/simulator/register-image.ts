@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import JSON5 from 'json5';
+import { LoadCurve } from './load-curve.js';
+import { quantity } from './quantity.js';
+
+interface Place {
+  readonly fc: 3 | 4;
+  readonly at: number;
+  readonly type: string;
+  readonly wordOrder: 'big' | 'little';
+}
+
+interface Register extends Place {
+  readonly obis: string;
+  readonly unit: string;
+  readonly scaler?: { readonly mantissa: number; readonly exponent: number };
+}
+
+interface ProfileFile {
+  readonly name: string;
+  readonly phases: 1 | 3;
+  readonly identity?: { readonly serial: Place };
+  readonly registers: readonly Register[];
+}
+
+const PROFILES = new URL('../../../hw-profiles/', import.meta.url);
+
+/**
+ * All registers of one meter at any time, from its profile's data by an encoder of the simulator's own: a
+ * mistake that daemon and simulator shared could not be seen.
+ */
+export class RegisterImage {
+  readonly profile: string;
+  readonly #file: ProfileFile;
+  readonly #curve: LoadCurve;
+  #serial: number;
+
+  /** @param model file name below hw-profiles without its ending, with or without the manufacturer */
+  constructor(model: string, seed: number, serial: number) {
+    this.#file = readProfile(model);
+    this.profile = this.#file.name;
+    this.#curve = new LoadCurve(seed, this.#file.phases);
+    this.#serial = serial;
+  }
+
+  /** Another meter in the place of this one. */
+  replaceSerial(serial: number): void {
+    this.#serial = serial;
+  }
+
+  /**
+   * Register words at a moment, or undefined where the meter has none. Registers between those of the profile are
+   * 0, as on most meters.
+   */
+  words(fc: number, at: number, count: number, seconds: number): number[] | undefined {
+    const places = [...this.#file.registers, ...(this.#file.identity ? [this.#file.identity.serial] : [])];
+    const known = places.filter((place) => place.fc === fc);
+    const first = Math.min(...known.map((place) => place.at));
+    const end = Math.max(...known.map((place) => place.at + lengthOf(place.type)));
+    if (at < first || at + count > end) return undefined;
+    const words = new Array<number>(count).fill(0);
+    const load = this.#curve.at(seconds);
+    for (const place of known) {
+      if (place.at >= at + count || place.at + lengthOf(place.type) <= at) continue;
+      const value = 'obis' in place ? rawValue(place as Register, load) : this.#serial;
+      for (const [i, word] of encode(value, place).entries()) {
+        const index = place.at + i - at;
+        if (index >= 0 && index < count) words[index] = word;
+      }
+    }
+    return words;
+  }
+}
+
+function readProfile(model: string): ProfileFile {
+  const folders = readdirSync(PROFILES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const names = folders.flatMap(({ name }) =>
+    readdirSync(new URL(`${name}/`, PROFILES)).map((file) => `${name}/${file.replace(/\.json5$/, '')}`),
+  );
+  const name = names.find((known) => known === model || known.endsWith(`/${model}`));
+  if (name === undefined) throw new Error(`no profile of a model ${model}`);
+  return JSON5.parse<ProfileFile>(readFileSync(new URL(`${name}.json5`, PROFILES), 'utf8'));
+}
+
+function rawValue({ obis, unit, scaler }: Register, load: ReturnType<LoadCurve['at']>): number {
+  const perUnit = /^k(W|var|VA)$/.test(unit) ? 1_000 : /^(Wh|varh|VAh)$/.test(unit) ? 1 / 1_000 : 1;
+  const factor = scaler === undefined ? 1 : scaler.mantissa * 10 ** scaler.exponent;
+  return quantity(load, obis) / perUnit / factor;
+}
+
+function lengthOf(type: string): number {
+  return type.endsWith('64') ? 4 : type.endsWith('32') ? 2 : 1;
+}
+
+function encode(value: number, { type, wordOrder }: Place): number[] {
+  const view = new DataView(new ArrayBuffer(8));
+  if (type === 'float32') view.setFloat32(0, value);
+  else view.setBigInt64(0, BigInt(Math.round(value)) << BigInt(64 - 16 * lengthOf(type)));
+  const words = Array.from({ length: lengthOf(type) }, (_, i) => view.getUint16(2 * i));
+  return wordOrder === 'big' ? words : words.reverse();
+}
