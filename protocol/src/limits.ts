@@ -21,6 +21,10 @@ export const MAX_EVENT_BYTES = 4_096;
 export const MAX_SWITCH_WITNESSES = 8;
 /** Findings listed in one verdict statement; the counts cover the rest. */
 export const MAX_VERDICT_FINDINGS = 200;
+/** Bytes of a signed verdict statement: its head, `MAX_VERDICT_FINDINGS` findings and the signature need 3,052. */
+export const MAX_VERDICT_BYTES = 3_072;
+/** Bytes of one cosignature line: the name of a key and base64 of 76 bytes. */
+export const MAX_COSIGNATURE_BYTES = 512;
 /** Frames of one submission (interface 1) and records of one delivery (interface 2). */
 export const MAX_BATCH = 1_000;
 /** Entries of one answer of proof.sock. */

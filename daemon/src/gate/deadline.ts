@@ -1,0 +1,26 @@
+import type { Clock } from '../host/clock.js';
+
+/**
+ * Calls `late` once, `ms` from now, unless the returned function was called before.
+ *
+ * @returns what disarms it
+ */
+export function deadline(clock: Clock, ms: number, late: () => void): () => void {
+  const disarmed = new AbortController();
+  void clock.sleep(ms, disarmed.signal).then(() => {
+    if (!disarmed.signal.aborted) late();
+  });
+  return () => disarmed.abort();
+}
+
+/**
+ * The promise's result, or `late` if it takes longer than `ms`; what comes after that is ignored.
+ *
+ * @throws whatever the promise rejects with in time
+ */
+export function within<T, L>(clock: Clock, ms: number, promise: Promise<T>, late: L): Promise<T | L> {
+  return new Promise((resolve, reject) => {
+    const disarm = deadline(clock, ms, () => resolve(late));
+    promise.then(resolve, reject).finally(disarm);
+  });
+}

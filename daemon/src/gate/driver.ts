@@ -1,0 +1,24 @@
+import type { ReadBack, SwitchDriverName, SwitchGrade } from '@meterseal/protocol';
+
+/**
+ * What moves the switch and reads it back. A driver decides nothing: when to connect, for how long, and what a
+ * disagreement means is the state machine's.
+ */
+export interface SwitchDriver {
+  readonly name: SwitchDriverName;
+  readonly grade: SwitchGrade;
+  /**
+   * Connects.
+   *
+   * @returns the TCP port at which the comparison is served now
+   * @throws MetersealError; a rejected `connect` may have connected nevertheless, so that `isolate` follows it
+   */
+  connect(): Promise<number>;
+  /**
+   * Stops accepting, drops queued data, resets live sockets, cuts; resolves when all of it is done. It may be
+   * called in any state, any number of times, and while `connect` is still under way: then it wins.
+   */
+  isolate(): Promise<void>;
+  /** What each witness says now. The witnesses share no evidence where the driver has more than one. */
+  readBacks(): Promise<ReadBack[]>;
+}

@@ -1,0 +1,50 @@
+import type { Clock } from 'meterseal/internal/host/clock';
+
+type Sleeper = { readonly at: number; readonly wake: () => void };
+
+/** A clock that moves only when it is told to. */
+export class ManualClock implements Clock {
+  #now: number;
+  #monotonic = 1_000;
+  #sleepers: Sleeper[] = [];
+
+  constructor(now = Date.UTC(2026, 0, 1)) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const sleeper = { at: this.#monotonic + ms, wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        resolve();
+      });
+    });
+  }
+
+  /** Moves on, and wakes whom it passes, in order. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#monotonic + ms;
+    for (;;) {
+      const [next] = this.#sleepers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (next === undefined) break;
+      this.#sleepers = this.#sleepers.filter((other) => other !== next);
+      this.#now += Math.max(0, next.at - this.#monotonic);
+      this.#monotonic = Math.max(this.#monotonic, next.at);
+      next.wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#now += end - this.#monotonic;
+    this.#monotonic = end;
+  }
+}
