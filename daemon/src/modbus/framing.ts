@@ -191,7 +191,7 @@ export class Framing {
           return this.#notAnsweredBehindGateway(read, now);
         this.#late.answeredWithException(read);
         const gap = this.#silence(this.#timing.gapMs, false, now);
-        if (!this.#isOwn(read) && (this.#mayClearAgain() || this.#mayBeSent())) {
+        if (!this.#isOwn(read) && (this.#mayClearAgain() || this.#mayBeSent(now))) {
           return [gap, ...this.#advance(now)];
         }
         const { exception } = recognition;
@@ -245,20 +245,20 @@ export class Framing {
       return this.#reject({ code: 'timeout', reason });
     }
     if (this.#state.kind === 'closed' || now < this.#state.until) return [];
-    const clearing = this.#late.before(this.#job.read, this.#job.others);
-    if (clearing !== undefined) {
-      if (!this.#mayClearAgain()) {
-        return this.#reject({ code: 'timeout', reason: 'late answers could not be cleared from the line' });
-      }
-      this.#job.clearing += 1;
-      this.counters.clearing += 1;
+    const { read, deadline } = this.#job;
+    const before = this.#late.before(read, now, this.#job.others);
+    if (before === 'nothing') return [this.#send(read, deadline, now)];
+    if (before === 'time' || !this.#mayClearAgain()) {
+      return this.#reject({ code: 'timeout', reason: 'late answers could not be cleared from the line' });
     }
-    return [this.#send(clearing ?? this.#job.read, this.#job.deadline, now)];
+    this.#job.clearing += 1;
+    this.counters.clearing += 1;
+    return [this.#send(before, deadline, now)];
   }
 
   #send(read: RegisterRead, deadline: number, now: number): LineAction {
     const bytes = this.#wire.request(read);
-    this.#late.sent(read);
+    this.#late.sent(read, now);
     this.#lastUnit = read.unit;
     this.counters.sent += 1;
     const { byteMs, responseMs } = this.#timing;
@@ -277,8 +277,8 @@ export class Framing {
     return this.#job !== undefined && this.#job.clearing < MAX_CLEARING;
   }
 
-  #mayBeSent(): boolean {
-    return this.#job !== undefined && this.#late.before(this.#job.read) === undefined;
+  #mayBeSent(now: number): boolean {
+    return this.#job !== undefined && this.#late.before(this.#job.read, now) === 'nothing';
   }
 
   #silence(span: number, faulty: boolean, now: number): LineAction {

@@ -5,11 +5,21 @@ import { shapeOf } from './register-read.js';
 /** Exceptions in a row, to reads sent only to clear the line, after which older answers count as gone. */
 const EXCEPTIONS_THAT_CLEAR = 3;
 
+/**
+ * An answer that is later than this is not expected any more, where there is no other way to go on. Only then: all
+ * lengths that could clear the line are used up, as after many lost answers in a short time.
+ */
+const FORGET_MS = 10_000;
+
 interface Sent {
-  /** Numbers of the first and of the last request of one shape whose answer may still come. */
-  first: number;
-  last: number;
+  /** The request's number, within its unit. */
+  readonly number: number;
+  /** Monotonic milliseconds. */
+  readonly at: number;
 }
+
+/** What has to come before a read: nothing, another read, or time. */
+export type Before = 'nothing' | 'time' | RegisterRead;
 
 interface Unit {
   /** Number of the last request. */
@@ -31,8 +41,8 @@ interface Unit {
  * Keeps, per unit, which answers may still come, so that none is taken for the answer to another request.
  *
  * It rests on one assumption: a device answers in order; whatever it sends on account of one request it sends
- * before the answer to the next. The rule that follows: no read is sent while an answer of its shape may
- * still come, and an answer of a shape that was sent once proves that everything older is gone.
+ * before the answer to the next. The rule that follows: nothing is sent while an answer of its shape may still
+ * come, and so an answer of its shape proves that everything older is gone.
  */
 export class LateReplies {
   readonly #units = new Map<number, Unit>();
@@ -43,31 +53,29 @@ export class LateReplies {
   }
 
   /**
-   * The read that has to be answered before `read` may be sent; undefined if it may be sent at once.
+   * What has to come before `read`, so that no late answer is taken for its own.
    *
+   * @param now monotonic milliseconds
    * @param others reads of this unit that it is known to answer
    */
-  before(read: RegisterRead, others: readonly RegisterRead[] = []): RegisterRead | undefined {
+  before(read: RegisterRead, now: number, others: readonly RegisterRead[] = []): Before {
     const unit = this.#unit(read.unit);
     unit.wanted.add(shapeOf(read));
-    if (!unit.resync && !unit.pending.has(shapeOf(read))) return undefined;
-    return choose(read, unit, others);
+    if (!unit.resync && !unit.pending.has(shapeOf(read))) return 'nothing';
+    return choose(read, unit, now, others) ?? 'time';
   }
 
-  sent(read: RegisterRead): void {
+  sent(read: RegisterRead, now: number): void {
     const unit = this.#unit(read.unit);
     unit.number += 1;
-    const sent = unit.pending.get(shapeOf(read));
-    if (sent === undefined) unit.pending.set(shapeOf(read), { first: unit.number, last: unit.number });
-    else sent.last = unit.number;
+    unit.pending.set(shapeOf(read), { number: unit.number, at: now });
   }
 
   /** The last request was answered with registers. */
   answeredWithRegisters(read: RegisterRead): void {
     const unit = this.#unit(read.unit);
-    const sent = unit.pending.get(shapeOf(read))!;
-    forget(unit, sent.first - 1);
-    unit.certain = sent.first === sent.last;
+    forget(unit, unit.number - 1);
+    unit.certain = true;
     unit.resync = false;
     unit.exceptions = 0;
     unit.answered.set(shapeOf(read), read);
@@ -76,12 +84,10 @@ export class LateReplies {
   /** The last request was answered with an exception: it could be the late one of an older request. */
   answeredWithException(read: RegisterRead): void {
     const unit = this.#unit(read.unit);
-    const sent = unit.pending.get(shapeOf(read))!;
     unit.exceptions += 1;
     if (unit.certain) {
       // Everything older is gone, so the exception is this request's own, and registers will not follow.
-      forget(unit, unit.number - 1);
-      if (sent.first === sent.last) unit.pending.delete(shapeOf(read));
+      forget(unit, unit.number);
     } else if (unit.exceptions >= EXCEPTIONS_THAT_CLEAR) {
       forget(unit, unit.number - unit.exceptions);
       unit.resync = false;
@@ -122,28 +128,32 @@ export class LateReplies {
 
 /** Drops the answers of requests up to `number`. */
 function forget(unit: Unit, number: number): void {
-  for (const [shape, sent] of unit.pending) if (sent.last <= number) unit.pending.delete(shape);
+  for (const [shape, sent] of unit.pending) if (sent.number <= number) unit.pending.delete(shape);
 }
 
 /**
  * Picks the read that clears the line before `read`. Best are its own registers without the last ones; then what
  * the meter is known to answer; then what it might refuse.
  */
-function choose(read: RegisterRead, unit: Unit, others: readonly RegisterRead[]): RegisterRead {
+function choose(
+  read: RegisterRead,
+  unit: Unit,
+  now: number,
+  others: readonly RegisterRead[],
+): RegisterRead | undefined {
+  const sentAt = (candidate: RegisterRead): number =>
+    unit.pending.get(shapeOf(candidate))?.at ?? Number.NEGATIVE_INFINITY;
   const isFresh = (candidate: RegisterRead): boolean => !unit.pending.has(shapeOf(candidate));
+  const isOld = (candidate: RegisterRead): boolean => sentAt(candidate) <= now - FORGET_MS;
   const shorter = sized(read, SHORTER);
-  const spare = shorter.find((candidate) => isFresh(candidate) && !unit.wanted.has(shapeOf(candidate)));
-  if (spare !== undefined) return spare;
-  const known = [...unit.answered.values(), ...others];
-  const all = [...known, ...shorter, ...sized(read, GUESSES)].filter(
+  const known = [...unit.answered.values(), ...others].filter(
     (candidate) => shapeOf(candidate) !== shapeOf(read),
   );
-  // With all shapes used up, as with a meter that is dead for long, the next answer still proves that
-  // everything sent before the first request of its shape is gone.
-  const age = (candidate: RegisterRead): number => unit.pending.get(shapeOf(candidate))!.last;
+  const all = [...known, ...shorter, ...sized(read, GUESSES)];
   return (
+    shorter.find((candidate) => isFresh(candidate) && !unit.wanted.has(shapeOf(candidate))) ??
     all.find(isFresh) ??
-    all.reduce((oldest, candidate) => (age(candidate) < age(oldest) ? candidate : oldest))
+    all.find(isOld)
   );
 }
 
