@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, utf8 } from '../bytes.js';
+import { MetersealError } from '../errors.js';
 
 /*
  * Every signed message starts with its domain:  meterseal/<name>/v0\n
@@ -40,7 +41,11 @@ export function finishMessage(to: ByteWriter, read: (from: ByteReader) => unknow
   return bytes;
 }
 
+/** @throws MetersealError `bad-argument` */
 export function writeMeter(to: ByteWriter, meter: MeterRef): ByteWriter {
+  if (meter.subject === 0) {
+    throw new MetersealError('bad-argument', "couldn't encode message: subject 0 is the box, not a meter");
+  }
   return to.u32(meter.subject).bytes(meter.commitment, 32);
 }
 
