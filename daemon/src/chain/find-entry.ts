@@ -1,4 +1,4 @@
-import type { EntryOf } from '@meterseal/protocol';
+import type { Entry, EntryOf } from '@meterseal/protocol';
 import { decodeEntry } from '@meterseal/protocol';
 import { blockEntries } from './block.js';
 import type { ChainReader, IndexedType, StoredBlock } from './store.js';
@@ -9,13 +9,15 @@ export type FoundEntry<T extends IndexedType> = {
   readonly entry: EntryOf<T>;
 };
 
+type PlacedEntry = { readonly index: number; readonly bytes: Uint8Array; readonly entry: Entry };
+
 /**
  * Looks entries up by type, subject and number. Blocks that were read stay in memory as long as the lookup: make a new one
  * for each request.
  */
 export class EntryLookup {
   readonly #reader: ChainReader;
-  readonly #blocks = new Map<number, FoundEntry<IndexedType>[]>();
+  readonly #blocks = new Map<number, PlacedEntry[]>();
 
   constructor(reader: ChainReader) {
     this.#reader = reader;
@@ -40,26 +42,25 @@ export class EntryLookup {
         ({ entry, index }) =>
           entry.type === type && entry.subject === subject && entry.seq === seq && index < below,
       );
-      if (found !== undefined) return found as FoundEntry<T>;
+      if (found !== undefined) return { ...found, entry: found.entry as EntryOf<T> };
       notAbove = height - 1;
     }
   }
 
-  async #entries(height: number): Promise<FoundEntry<IndexedType>[]> {
+  async #entries(height: number): Promise<PlacedEntry[]> {
     const known = this.#blocks.get(height);
     if (known !== undefined) return known;
     const block = await this.#reader.blockAtHeight(height);
-    const entries = block === undefined ? [] : decodeIndexed(block);
+    const entries = block === undefined ? [] : decodeBlock(block);
     this.#blocks.set(height, entries);
     return entries;
   }
 }
 
-function decodeIndexed(block: StoredBlock): FoundEntry<IndexedType>[] {
+function decodeBlock(block: StoredBlock): PlacedEntry[] {
   return blockEntries(block).map((bytes, i) => ({
     index: block.firstIndex + i,
     bytes,
-    // Whoever looks for a type and number never meets an entry of another type.
-    entry: decodeEntry(bytes) as EntryOf<IndexedType>,
+    entry: decodeEntry(bytes),
   }));
 }

@@ -11,6 +11,8 @@ export type SubjectState = {
   enrolment: number;
   /** By an event after its last entry 01. */
   revoked: boolean;
+  /** First number of its last entry 01. */
+  firstSeq: number;
   /** The last reading; before the first one `seq` is the number before the first due. */
   last: { seq: number; hash: Uint8Array | null; index: number };
   /** Number of its last session; a new one ends the one before. 0: none since the last entry 01. */
@@ -130,6 +132,7 @@ export class LedgerState {
         identityKey,
         keyOrigin,
         enrolment: index,
+        firstSeq,
         revoked: false,
         last: { seq: firstSeq - 1, hash: null, index: 0 },
         session: 0,
@@ -140,7 +143,7 @@ export class LedgerState {
       if (!equalBytes(known.commitment, meterCommitment)) return 'another commitment for a known subject';
       if (firstSeq !== known.last.seq + 1)
         return `first number ${firstSeq} where ${known.last.seq + 1} is due`;
-      Object.assign(known, { identityKey, keyOrigin, enrolment: index, revoked: false });
+      Object.assign(known, { identityKey, keyOrigin, enrolment: index, firstSeq, revoked: false });
       Object.assign(known, { session: 0, authentication: null });
     }
     this.#identities.set(toHex(identityKey), subject);

@@ -32,9 +32,10 @@ async function proveReading(
   { subject, seq }: { readonly subject: number; readonly seq: number },
   engine: Engine,
 ): Promise<Pick<Proof, 'entries' | 'note'>> {
-  const head = await reader.head();
   const lookup = new EntryLookup(reader);
   const reading = await lookup.find('reading', subject, seq);
+  // After the reading, so that the checkpoint covers it though the daemon goes on committing.
+  const head = await reader.head();
   if (head === undefined || reading === undefined) {
     throw new MetersealError('not-found', `couldn't prove reading: number ${seq} is not on the chain`, {
       hint: 'It may not have been submitted yet: see `meterseal status`.',
