@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { MetersealError } from '@meterseal/protocol';
 import { writeFileAtomically } from '../host/private-file.js';
 
 /**
@@ -23,9 +24,18 @@ export interface SpoolFile {
   close(): Promise<void>;
 }
 
-/** Opens or creates the file, 0600; a link in its place is refused. */
+/**
+ * Opens or creates the file, 0600; a link in its place is refused.
+ *
+ * @throws MetersealError `file-unusable`
+ */
 export async function openSpoolFile(path: string): Promise<SpoolFile> {
-  let file = await openForAppending(path);
+  let file = await openForAppending(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new MetersealError('file-unusable', `couldn't open ${path}: ${cause.code ?? 'failed'}`, {
+      hint: 'It must be a plain file in a folder that belongs to the user that runs meterseal.',
+      cause,
+    });
+  });
   return {
     read: async () => {
       const { size } = await file.stat();

@@ -39,7 +39,8 @@ export class ProcessDriver implements SwitchDriver {
   readonly #options: ProcessDriverOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
-  #listening: Promise<unknown> = Promise.resolve();
+  /** Aborted by `isolate`: a connect that is under way gives up. */
+  #isolated = new AbortController();
   /** Where the port is, or was last. */
   #place: { readonly port: number; readonly address: string } | null;
 
@@ -54,21 +55,23 @@ export class ProcessDriver implements SwitchDriver {
       this.#accept(server, socket);
     });
     server.on('error', () => {});
+    server.on('listening', () => {
+      if (server !== this.#server) server.close();
+    });
     this.#server = server;
+    this.#isolated = new AbortController();
     const { host, port } = this.#options;
-    const listening = once(server.listen({ host, port }), 'listening');
-    this.#listening = listening.catch(() => {});
     try {
-      await listening;
+      await once(server.listen({ host, port }), 'listening', { signal: this.#isolated.signal });
     } catch (cause) {
-      if (this.#server === server) this.#server = null;
-      const reason = (cause as NodeJS.ErrnoException).code ?? 'failed';
-      throw new MetersealError('link-fault', `couldn't connect: port ${port} of ${host}: ${reason}`, {
-        cause,
-      });
+      if (server === this.#server) {
+        this.#server = null;
+        const reason = (cause as NodeJS.ErrnoException).code ?? 'failed';
+        const message = `couldn't connect: port ${port} of ${host}: ${reason}`;
+        throw new MetersealError('link-fault', message, { cause });
+      }
     }
-    if (this.#server !== server) {
-      server.close();
+    if (server !== this.#server) {
       throw new MetersealError('stopped', "couldn't connect: isolated meanwhile");
     }
     const place = server.address() as AddressInfo;
@@ -80,6 +83,7 @@ export class ProcessDriver implements SwitchDriver {
     const server = this.#server;
     this.#server = null;
     // Everything up to the first await happens before any other event: nothing is accepted, served or sent between.
+    this.#isolated.abort();
     server?.close();
     this.#options.handler.drop();
     const closed = [...this.#sockets].map(
@@ -87,7 +91,6 @@ export class ProcessDriver implements SwitchDriver {
     );
     for (const socket of this.#sockets) socket.resetAndDestroy();
     await Promise.all(closed);
-    await this.#listening;
   }
 
   async readBacks(): Promise<ReadBack[]> {
