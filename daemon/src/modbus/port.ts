@@ -30,6 +30,7 @@ export class Port extends EventEmitter {
   readonly #framing: Framing;
   readonly #clock: Clock;
   #open = false;
+  #ending = false;
   #timer: AbortController | undefined;
   #deadline = 0;
   #others: readonly RegisterRead[] = [];
@@ -67,7 +68,9 @@ export class Port extends EventEmitter {
 
   open(done: Done): void {
     const opened = this.#transport.open(
-      (bytes) => this.#input({ kind: 'bytes', bytes }),
+      (bytes) => {
+        if (this.#open) this.#input({ kind: 'bytes', bytes });
+      },
       (reason) => {
         this.#ended(reason);
         void this.#transport.close();
@@ -75,6 +78,7 @@ export class Port extends EventEmitter {
     );
     opened.then(
       () => {
+        if (this.#ending) return done(new Error('the port was closed'));
         this.#open = true;
         this.#input({ kind: 'opened' });
         done();
@@ -93,6 +97,7 @@ export class Port extends EventEmitter {
   }
 
   close(done: Done): void {
+    this.#ending = true;
     this.#ended('the port was closed');
     this.#transport.close().then(
       () => done(),
@@ -129,11 +134,12 @@ export class Port extends EventEmitter {
     }
   }
 
+  /** Once: by then the framing may be another port's. */
   #ended(reason: string): void {
-    const wasOpen = this.#open;
+    if (!this.#open) return;
     this.#open = false;
     this.#input({ kind: 'closed', reason });
-    if (wasOpen) this.emit('close');
+    this.emit('close');
   }
 
   #setTimer(): void {
