@@ -23,12 +23,17 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const sleeper = { at: this.#monotonic + ms, wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal?.addEventListener('abort', () => {
+      const aborted = (): void => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
         resolve();
-      });
+      };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', aborted);
+        resolve();
+      };
+      const sleeper = { at: this.#monotonic + ms, wake };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', aborted, { once: true });
     });
   }
 

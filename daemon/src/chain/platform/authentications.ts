@@ -4,7 +4,6 @@ import type {
   AuthenticationRequest,
   ChallengeAnswer,
   ChallengeRequest,
-  MeterRef,
 } from '@meterseal/protocol';
 import { authenticationMessage, fromBase64, toBase64 } from '@meterseal/protocol';
 import type { Chain } from '../commit.js';
@@ -22,8 +21,8 @@ export type AuthenticationParts = {
   readonly rejected: HourlyLimit;
 };
 
-/** How the message of a meter that nobody knows names it. */
-const NOBODY: MeterRef = { subject: 0, commitment: new Uint8Array(32) };
+/** Hash in the entry of a meter that nobody knows: without subject and commitment there is no message to hash. */
+const NO_MESSAGE = new Uint8Array(32);
 
 /** Step 2 of the protocol, the platform's side: accepted or rejected, the chain tells. */
 export class Authentications {
@@ -51,10 +50,12 @@ export class Authentications {
 
     const { result } = await chain.append((draft): AuthenticationAnswer => {
       const known = draft.state.subjects.get(subject);
-      const meter = known === undefined ? NOBODY : { subject, commitment: known.commitment };
-      const message = authenticationMessage({ origin, meter, challenge });
+      const message =
+        known === undefined
+          ? undefined
+          : authenticationMessage({ origin, meter: { subject, commitment: known.commitment }, challenge });
       let reason: AuthenticationReason = 'none';
-      if (known === undefined) reason = 'unknown-meter';
+      if (known === undefined || message === undefined) reason = 'unknown-meter';
       else if (known.revoked) reason = 'revoked';
       else if (spent !== 'good') reason = spent;
       else if (!engine.verify(known.identityKey, message, signature)) reason = 'bad-signature';
@@ -63,7 +64,7 @@ export class Authentications {
       const isAccepted = reason === 'none';
       const answer = { result: isAccepted ? ('accepted' as const) : ('rejected' as const), reason };
       if (!isAccepted && !rejected.take(subject, now)) return answer;
-      const messageHash = engine.sha256(message);
+      const messageHash = message === undefined ? NO_MESSAGE : engine.sha256(message);
       return {
         ...answer,
         index: draft.add({ type: 'authentication', subject, seq: 0, ...answer, messageHash }),
