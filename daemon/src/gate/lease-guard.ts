@@ -1,17 +1,17 @@
 import type { LeaseRequest, Verifier } from '@meterseal/protocol';
 import {
   decodeSigned,
-  encodeLeaseRequest,
   equalBytes,
   isMetersealError,
   isSignedBy,
+  LEASE_REQUEST_TAIL_BYTES,
+  leaseRequestHead,
   MAX_LEASE_BYTES,
   MetersealError,
   readLeaseRequest,
   toHex,
 } from '@meterseal/protocol';
 
-const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
 /**
@@ -32,23 +32,14 @@ export class LeaseGuard {
     this.#platformId = platformId;
     this.#verifier = verifier;
     this.#lastCounters = new Map(collectorKeys.map((key) => [toHex(key), 0]));
-    const template = encodeLeaseRequest({
-      platformId,
-      collectorKey: new Uint8Array(KEY_BYTES),
-      lease: new Uint8Array(16),
-      counter: 0,
-      action: 'connect',
-      purpose: 'none',
-      max: 0,
-    });
-    this.requestBytes = template.length + SIGNATURE_BYTES;
+    this.#start = leaseRequestHead(platformId);
+    this.requestBytes = this.#start.length + LEASE_REQUEST_TAIL_BYTES + SIGNATURE_BYTES;
     if (this.requestBytes > MAX_LEASE_BYTES) {
       throw new MetersealError(
         'bad-argument',
         `couldn't take leases: requests of ${this.requestBytes} bytes`,
       );
     }
-    this.#start = template.slice(0, template.length - KEY_BYTES - 16 - 8 - 1 - 1 - 4);
   }
 
   /** False as soon as the first bytes of a request show that it cannot be one for this platform. */
