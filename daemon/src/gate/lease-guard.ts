@@ -12,6 +12,8 @@ import {
   toHex,
 } from '@meterseal/protocol';
 
+const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
 /**
