@@ -13,7 +13,6 @@ import {
 } from '@meterseal/protocol';
 
 const KEY_BYTES = 32;
-const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
 /**

@@ -41,6 +41,14 @@ export function ask(
   });
 }
 
+/** Resolves when the socket is closed, also if an error closes it. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once('close', () => resolve());
+  });
+}
+
 /** A raw connection: what it received, and whether it is over. */
 export class RawPeer {
   readonly socket: Socket;

@@ -6,6 +6,7 @@ import type { ConnectionHandler } from 'meterseal/internal/gate/drivers/process'
 import { ProcessDriver } from 'meterseal/internal/gate/drivers/process';
 import { systemClock } from 'meterseal/internal/host/clock';
 import t from 'tap';
+import { closed } from '../http-peer.js';
 import { until } from '../until.js';
 
 /** Says so many bytes to everyone, and takes what it is told. */
@@ -96,7 +97,7 @@ t.test('what was buffered when it isolated never arrives', async (t) => {
       arrived += chunk.length;
     });
     client.resume();
-    await once(client, 'close');
+    await closed(client);
     if (isolates) t.ok(arrived < 1_000_000, `${arrived} bytes had arrived before`);
     else t.equal(arrived, 1_000_000, 'closed, not reset: all of it arrives later');
     if (!isolates) await driver.isolate();
@@ -119,7 +120,7 @@ t.test('an answer that was ended before isolation does not arrive after it eithe
     arrived += chunk.length;
   });
   client.resume();
-  await once(client, 'close');
+  await closed(client);
   t.ok(arrived < 1_000_000);
 });
 
@@ -152,11 +153,11 @@ t.test(
     client.pause();
     await until('everything lies in the kernel', () => talker.sockets[0]?.writableLength === 0);
     talker.sockets[0]?.destroy();
-    await once(talker.sockets[0]!, 'close');
+    await closed(talker.sockets[0]!);
     await driver.isolate();
     t.same(words(await driver.readBacks()), ['listener isolated', 'live-sockets connected']);
     client.resume();
-    await once(client, 'close');
+    await closed(client);
     await until('nothing is left', async () => words(await driver.readBacks()).join() === ISOLATED.join());
   },
 );
