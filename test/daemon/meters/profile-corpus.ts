@@ -1,0 +1,278 @@
+/** A profile that is in order; every bad one differs from it in one thing. */
+export const GOOD = {
+  name: 'example/meter',
+  title: 'Example meter',
+  phases: 1,
+  line: { baud: 9600, data: 8, parity: 'none', stop: 1 },
+  limits: { registers: 20, pauseMs: 5 },
+  identity: {
+    serial: { fc: 3, at: 64_512, type: 'uint32', wordOrder: 'big', source: 'manual', confidence: 'proven' },
+  },
+  registers: [
+    {
+      obis: '1-0:1.8.0',
+      fc: 4,
+      at: 72,
+      type: 'float32',
+      wordOrder: 'big',
+      unit: 'kWh',
+      decimals: 3,
+      source: 'manual',
+      confidence: 'proven',
+    },
+    {
+      obis: '1-0:16.7.0',
+      fc: 4,
+      at: 12,
+      type: 'int32',
+      wordOrder: 'little',
+      unit: 'W',
+      decimals: 1,
+      scaler: { mantissa: 1, exponent: -1 },
+      source: 'manual',
+      confidence: 'unproven',
+    },
+  ],
+};
+
+export interface BadProfile {
+  readonly what: string;
+  readonly text: string;
+  /** What the message has to say. */
+  readonly path: string;
+  readonly why: string;
+  /** True for what only the parser sees, such as two registers in one place. */
+  readonly beyondSchema?: boolean;
+}
+
+type Change = (profile: typeof GOOD & Record<string, unknown>) => void;
+
+function changed(what: string, change: Change, path: string, why: string, beyondSchema = false): BadProfile {
+  const profile = structuredClone(GOOD);
+  change(profile);
+  return { what, text: JSON.stringify(profile), path, why, beyondSchema };
+}
+
+const set =
+  (path: string, value: unknown): Change =>
+  (profile) => {
+    const keys = path.split('.');
+    const last = keys.pop()!;
+    let at = profile as Record<string, unknown>;
+    for (const key of keys) at = at[key] as Record<string, unknown>;
+    if (value === undefined) delete at[last];
+    else at[last] = value;
+  };
+
+const replaced = (
+  what: string,
+  from: string,
+  to: string,
+  path: string,
+  why: string,
+  beyondSchema = false,
+): BadProfile => ({
+  what,
+  text: JSON.stringify(GOOD).replace(from, to),
+  path,
+  why,
+  beyondSchema,
+});
+
+export const BAD: readonly BadProfile[] = [
+  replaced('a prototype in the way', '"phases":1', '"phases":1,"__proto__":{"a":1}', '__proto__', 'unknown'),
+  replaced(
+    'a prototype in a register',
+    '"at":12',
+    '"at":12,"__proto__":{"unit":"V"}',
+    'registers[1].__proto__',
+    'unknown',
+  ),
+  replaced(
+    'a constructor',
+    '"phases":1',
+    '"phases":1,"constructor":{"prototype":{}}',
+    'constructor',
+    'unknown',
+  ),
+  changed(
+    'a method of all objects as a unit',
+    set('registers.0.unit', 'toString'),
+    'registers[0].unit',
+    'not one of',
+  ),
+  changed('an unknown key', set('factory', 1), 'factory', 'unknown'),
+  changed('an unknown key in a register', set('registers.0.factor', 10), 'registers[0].factor', 'unknown'),
+  changed('an unknown key in the limits', set('limits.burst', 10), 'limits.burst', 'unknown'),
+  changed(
+    'an unknown key in the scaler',
+    set('registers.1.scaler.offset', 1),
+    'registers[1].scaler.offset',
+    'unknown',
+  ),
+  changed('an expression', set('registers.0.value', 'raw * 10'), 'registers[0].value', 'unknown'),
+  ...Object.keys(GOOD)
+    .filter((key) => key !== 'identity')
+    .map((key) => changed(`no ${key}`, set(key, undefined), key, 'missing')),
+  ...Object.keys(GOOD.registers[0]!).map((key) =>
+    changed(
+      `no ${key} in a register`,
+      set(`registers.0.${key}`, undefined),
+      `registers[0].${key}`,
+      'missing',
+    ),
+  ),
+  changed('a path out of the folder', set('name', '../../etc/passwd'), 'name', 'not example/meter', false),
+  changed('a name of another profile', set('name', 'example/other'), 'name', 'not example/meter', true),
+  changed('a title over two lines', set('title', 'a\nb'), 'title', 'control character'),
+  changed('a title without end', set('title', 'x'.repeat(81)), 'title', '1 to 80'),
+  changed('two phases', set('phases', 2), 'phases', 'not one of'),
+  changed('seven data bits', set('line.data', 7), 'line.data', 'not one of'),
+  changed('a speed as text', set('line.baud', '9600'), 'line.baud', 'not one of'),
+  changed('an odd speed', set('line.baud', 9601), 'line.baud', 'not one of'),
+  changed('too many registers at once', set('limits.registers', 126), 'limits.registers', '1 to 125'),
+  changed('too few registers at once', set('limits.registers', 1), 'type', 'limits.registers is 1', true),
+  changed('a pause without end', set('limits.pauseMs', 1e9), 'limits.pauseMs', '0 to 1000'),
+  changed('a fraction of a pause', set('limits.pauseMs', 0.5), 'limits.pauseMs', 'integer'),
+  replaced('infinity', '"pauseMs":5', '"pauseMs":Infinity', 'limits.pauseMs', 'integer'),
+  replaced('no number', '"pauseMs":5', '"pauseMs":NaN', 'limits.pauseMs', 'integer'),
+  changed('no registers', set('registers', []), 'registers', '1 to 128'),
+  changed('registers by name', set('registers', { a: GOOD.registers[0] }), 'registers', 'not a list'),
+  changed(
+    'too many registers',
+    set(
+      'registers',
+      Array.from({ length: 129 }, (_, i) => ({ ...GOOD.registers[0], obis: `1-0:${i}.7.0`, at: 2 * i })),
+    ),
+    'registers',
+    '1 to 128',
+  ),
+  changed('a register that is a number', set('registers.0', 7), 'registers[0]', 'not an object'),
+  changed('null for an object', set('line', null), 'line', 'not an object'),
+  changed('a list for an object', set('line', []), 'line', 'not an object'),
+  ...[
+    '1-0:1.8',
+    '1-0:1.8.0.255',
+    '1.8.0',
+    '1-0:01.8.0',
+    '1-0:1.8.256',
+    '0-0:1.8.0',
+    '1-0:1.8.0 ',
+    '',
+    'constructor',
+  ].map((obis) =>
+    changed(
+      `the OBIS code ${JSON.stringify(obis)}`,
+      set('registers.0.obis', obis),
+      'registers[0].obis',
+      '',
+      obis.endsWith('256'),
+    ),
+  ),
+  changed(
+    'an OBIS code twice',
+    set('registers.1.obis', '1-0:1.8.0'),
+    'registers[1].obis',
+    'stands in registers[0] too',
+    true,
+  ),
+  changed(
+    'two registers in one place',
+    (profile) => Object.assign(profile.registers[1]!, { at: 72 }),
+    'registers[1].at',
+    'overlaps registers[0]',
+    true,
+  ),
+  changed(
+    'two registers that share a word',
+    (profile) => Object.assign(profile.registers[1]!, { at: 71 }),
+    'registers[1].at',
+    'overlaps registers[0]',
+    true,
+  ),
+  changed('a register that writes', set('registers.0.fc', 6), 'registers[0].fc', 'not one of'),
+  changed('an address below 0', set('registers.0.at', -1), 'registers[0].at', '0 to 65534'),
+  changed('an address beyond the last', set('registers.0.at', 65_535), 'registers[0].at', '0 to 65534', true),
+  changed('an address as text', set('registers.0.at', '72'), 'registers[0].at', 'integer'),
+  changed('an unknown type', set('registers.0.type', 'float64'), 'registers[0].type', 'not one of'),
+  changed(
+    'an unknown word order',
+    set('registers.0.wordOrder', 'middle'),
+    'registers[0].wordOrder',
+    'not one of',
+  ),
+  changed('an unknown unit', set('registers.0.unit', 'MWh'), 'registers[0].unit', 'not one of'),
+  changed('too many decimals', set('registers.0.decimals', 7), 'registers[0].decimals', '0 to 6'),
+  changed(
+    'digits that would be lost',
+    set('registers.1.decimals', 0),
+    'registers[1].decimals',
+    'would be lost',
+    true,
+  ),
+  changed(
+    'a scaler of zero',
+    set('registers.1.scaler.mantissa', 0),
+    'registers[1].scaler.mantissa',
+    '1 to 1000000',
+  ),
+  changed(
+    'a negative scaler',
+    set('registers.1.scaler.mantissa', -1),
+    'registers[1].scaler.mantissa',
+    '1 to 1000000',
+  ),
+  changed(
+    'a scaler without measure',
+    set('registers.1.scaler.exponent', 300),
+    'registers[1].scaler.exponent',
+    '-6 to 6',
+  ),
+  changed(
+    'an unknown confidence',
+    set('registers.0.confidence', 'sure'),
+    'registers[0].confidence',
+    'not one of',
+  ),
+  changed('a source that nobody named', set('registers.0.source', ''), 'registers[0].source', '1 to 200'),
+  changed(
+    'a serial number as a fraction',
+    set('identity.serial.type', 'float32'),
+    'identity.serial.type',
+    'not one of',
+  ),
+  changed('an identity without a serial number', set('identity', {}), 'identity.serial', 'missing'),
+  replaced('a key twice', '"at":72', '"at":72,"decimals":3', 'profile', 'stands twice', true),
+  replaced(
+    'a key twice, once in quotes of the other kind',
+    '"at":72',
+    "'at':72,at:72",
+    'profile',
+    'stands twice',
+    true,
+  ),
+  replaced(
+    'a key twice behind a comment',
+    '"at":72',
+    '/* : */ "at":72, at: 73 // :\n',
+    'profile',
+    'stands twice',
+    true,
+  ),
+  { what: 'no JSON5', text: '{ name: ', path: 'profile', why: 'not JSON5', beyondSchema: true },
+  { what: 'a list', text: '[]', path: 'profile', why: 'not an object' },
+  {
+    what: 'a deep nest',
+    text: `${'['.repeat(60_000)}${']'.repeat(60_000)}`,
+    path: 'profile',
+    why: 'not an object',
+    beyondSchema: true,
+  },
+  {
+    what: 'a huge file',
+    text: `{}${' '.repeat(200_000)}`,
+    path: 'profile',
+    why: 'more than 131072 bytes',
+    beyondSchema: true,
+  },
+];
