@@ -34,6 +34,9 @@ import { PKCS8_PREFIX } from './key-file.js';
 import { sha256, sha256Into } from './sha256.js';
 import { HiddenSigningKey, type KeyHandle } from './signing-key.js';
 
+export type { Engine, SigningKey } from './engine.js';
+export { fromPkcs8Pem, generateSeed, toPkcs8Pem } from './key-file.js';
+
 /** DER in front of a raw key in a SubjectPublicKeyInfo, RFC 8410 section 4. */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 

@@ -1,0 +1,204 @@
+import { join, resolve } from 'node:path';
+import type { Crypto, LeasePurpose, Policy, Random, Signer } from '@meterseal/protocol';
+import { MetersealError } from '@meterseal/protocol';
+import type { Clock } from './clock.js';
+import type { ComparisonResult } from './comparison.js';
+import { compare } from './comparison.js';
+import type { ControlPort } from './lease-client.js';
+import { LeaseCounter } from './lease-counter.js';
+import type { FileDamage } from './ledgers.js';
+import { Ledgers } from './ledgers.js';
+import { lockFolder } from './lock-file.js';
+import { Mirrors } from './mirrors.js';
+import { nodeStorage } from './node-storage.js';
+import type { StoredReading } from './receiver.js';
+import { Receiver } from './receiver.js';
+import type { Storage } from './storage.js';
+import { VerdictStore } from './verdict-store.js';
+
+export type CollectorOptions = {
+  /** Where everything is kept; made if it is not there. */
+  readonly dir: string;
+  readonly crypto: Crypto;
+  /** The collector's key; `openCollectorKey` has it in a file. */
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Origin without its epoch. */
+  readonly platformId: string;
+  /** Whose checkpoints are believed. */
+  readonly policy: Policy;
+  /** The gate's control port. */
+  readonly control: ControlPort;
+  readonly limits?: CollectorLimits;
+  /** Called with what was just stored, before it is acknowledged. */
+  readonly onStored?: (readings: readonly StoredReading[]) => void;
+  /** The disk by node:fs if not given. */
+  readonly storage?: Storage;
+};
+
+export type CollectorLimits = {
+  /** Milliseconds after which a delivered reading that is not on the chain is overdue; an hour if not given. */
+  readonly anchoringDelay?: number;
+  /** Longest window, milliseconds; half a minute if not given. */
+  readonly maxWindow?: number;
+  /** Bytes after which a segment of the spool is followed by the next; 64 MiB if not given. */
+  readonly segmentBytes?: number;
+};
+
+export type CollectorStatus = {
+  readonly meters: readonly { meter: string; subject: number; first: number; seq: number }[];
+  /** Records in the spool, all versions. */
+  readonly records: number;
+  /** What is mirrored of the latest epoch. */
+  readonly chain: { readonly origin: string; readonly size: number } | null;
+  readonly unsentVerdicts: number;
+  readonly damage: readonly FileDamage[];
+  /** Bytes of an incomplete last record that were cut off when the spool was opened. */
+  readonly cut: number;
+  /** Why nothing more is accepted until the collector is opened again. */
+  readonly failure: MetersealError | undefined;
+};
+
+export type CompareOptions = {
+  readonly purpose?: LeasePurpose;
+  /** Longest window, milliseconds; the collector's own limit if not given. */
+  readonly maxMs?: number;
+};
+
+const HOUR_MS = 3_600_000;
+const MAX_WINDOW_MS = 30_000;
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/** The collector without a transport: `serveReceiver` puts its receiver behind HTTP. */
+export class Collector {
+  readonly receiver: Receiver;
+  readonly #options: CollectorOptions;
+  readonly #storage: Storage;
+  readonly #files: OpenFiles;
+  readonly #unlock: () => Promise<void>;
+  #comparing: Promise<unknown> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: CollectorOptions, storage: Storage, files: OpenFiles, unlock: () => Promise<void>) {
+    const { crypto, signer, clock, platformId, onStored } = options;
+    this.#options = options;
+    this.#storage = storage;
+    this.#files = files;
+    this.#unlock = unlock;
+    const told = onStored === undefined ? {} : { onStored };
+    this.receiver = new Receiver({ ledgers: files.ledgers, crypto, signer, clock, platformId, ...told });
+  }
+
+  /**
+   * One comparison with the chain. What goes wrong on the way is its outcome, not an exception.
+   *
+   * @throws MetersealError `busy` while another comparison runs, `stopped` after `close`, `commit-failed`, `disk-full`
+   */
+  async compare({ purpose = 'comparison', maxMs }: CompareOptions = {}): Promise<ComparisonResult> {
+    if (this.#closed !== undefined)
+      throw new MetersealError('stopped', "couldn't compare: the collector is closed");
+    if (this.#comparing !== undefined) {
+      throw new MetersealError('busy', "couldn't compare: another comparison is running");
+    }
+    const { dir, crypto, signer, clock, random, platformId, policy, control, limits } = this.#options;
+    const storage = this.#storage;
+    const anchoringDelay = limits?.anchoringDelay ?? HOUR_MS;
+    const common = {
+      storage,
+      dir,
+      crypto,
+      signer,
+      clock,
+      random,
+      platformId,
+      policy,
+      control,
+      anchoringDelay,
+    };
+    const run = compare({ ...common, ...this.#files }, purpose, maxMs ?? limits?.maxWindow ?? MAX_WINDOW_MS);
+    this.#comparing = run;
+    try {
+      return await run;
+    } finally {
+      this.#comparing = undefined;
+    }
+  }
+
+  status(): CollectorStatus {
+    const { ledgers, mirrors, verdicts } = this.#files;
+    const head = mirrors.committed().at(-1)?.mirror.head;
+    return {
+      meters: [...ledgers.openings.all()].map(({ meter, subject }) => {
+        const { first, seq } = ledgers.heights.of(subject);
+        return { meter, subject, first, seq };
+      }),
+      records: ledgers.spool.index.count,
+      chain: head === undefined ? null : { origin: head.checkpoint.origin, size: head.checkpoint.size },
+      unsentVerdicts: verdicts.unsent.length,
+      damage: ledgers.damage,
+      cut: ledgers.spool.cut,
+      failure: ledgers.failure,
+    };
+  }
+
+  /** Waits for what is under way, then closes every file. May be called twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#comparing?.catch(() => {});
+    await this.receiver.close();
+    await closeAll(this.#files);
+    await this.#unlock();
+  }
+}
+
+type OpenFiles = {
+  readonly ledgers: Ledgers;
+  readonly mirrors: Mirrors;
+  readonly counter: LeaseCounter;
+  readonly verdicts: VerdictStore;
+};
+
+/**
+ * Opens a collector: repairs what a crash has left behind, and knows again everything that it ever acknowledged.
+ *
+ * @throws MetersealError `state-in-use`; `file-unusable` where its folder or a file in it cannot be opened
+ */
+export async function openCollector(options: CollectorOptions): Promise<Collector> {
+  const { crypto, clock, storage = nodeStorage, limits } = options;
+  const dir = resolve(options.dir);
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+    const file = await opening;
+    opened.push(file);
+    return file;
+  };
+  let unlock: (() => Promise<void>) | undefined;
+  try {
+    await storage.makeFolder(dir);
+    unlock = await lockFolder(join(dir, 'lock'));
+    const files = {
+      ledgers: await keep(Ledgers.open(storage, dir, crypto, limits?.segmentBytes ?? SEGMENT_BYTES)),
+      mirrors: await keep(Mirrors.open(storage, dir, crypto)),
+      counter: await keep(LeaseCounter.open(storage, join(dir, 'lease-counter'), clock)),
+      verdicts: await keep(VerdictStore.open(storage, join(dir, 'verdicts'), crypto)),
+    };
+    return new Collector({ ...options, dir }, storage, files, unlock);
+  } catch (cause) {
+    for (const file of opened) await file.close();
+    await unlock?.();
+    if (cause instanceof MetersealError) throw cause;
+    throw new MetersealError('file-unusable', "couldn't open collector: a file cannot be opened", {
+      hint: 'Check that its folder belongs to this user, and that the disk is in order.',
+      cause,
+    });
+  }
+}
+
+async function closeAll({ ledgers, mirrors, counter, verdicts }: OpenFiles): Promise<void> {
+  for (const file of [ledgers, mirrors, counter, verdicts]) await file.close();
+}

@@ -1,0 +1,111 @@
+import type { Hasher } from '@meterseal/protocol';
+import { equalBytes, RUNNING_HASH_START, toHex } from '@meterseal/protocol';
+import type { ChainView } from './chain-view.js';
+import type { Deliveries } from './deliveries.js';
+import type { JudgedMeter } from './match.js';
+import { nextTurn, SIGNATURES_PER_TURN } from './next-turn.js';
+import type { KnownMeter } from './openings.js';
+import { searchRunningHash } from './running-hash-search.js';
+import type { SpoolIndex } from './spool-index.js';
+import type { StatementTrust } from './statement-trust.js';
+
+export type DeliveredTools = {
+  readonly hasher: Hasher;
+  readonly trust: StatementTrust;
+  readonly deliveries: Deliveries;
+  readonly held: SpoolIndex;
+  readonly chain: ChainView;
+};
+
+/** Where everything differs, the first few thousand are looked into; the rest is the collector's fault until then. */
+const MAX_SEGMENTS = 5_000;
+/** Hashes that all searches together may cost: about three seconds. */
+const MAX_SEARCH_HASHES = 2_000_000;
+
+/**
+ * Finds out what was really delivered where the collector holds one thing and the chain says another.
+ *
+ * Two neighbouring delivery statements fix the hash of everything between them. If what is held leads from one to the
+ * other, the box delivered it, whatever it anchored; if what the chain says does, the collector's copy was changed. Only
+ * statements by an identity key that is enrolled on the chain count, so that nobody who can write to this collector
+ * accuses a box.
+ */
+export class DeliveredHashes {
+  readonly #tools: DeliveredTools;
+  readonly #found = new Map<string, Uint8Array>();
+  readonly #signed = new Map<number, boolean>();
+  readonly #searched = new Set<string>();
+  readonly #budget = { hashes: MAX_SEARCH_HASHES };
+
+  private constructor(tools: DeliveredTools) {
+    this.#tools = tools;
+  }
+
+  /** @param numbers that are held and on the chain with different hashes */
+  static async of(
+    tools: DeliveredTools,
+    numbers: readonly { readonly meter: KnownMeter; readonly seq: number }[],
+  ): Promise<DeliveredHashes> {
+    const delivered = new DeliveredHashes(tools);
+    for (const [i, { meter, seq }] of numbers.entries()) {
+      if (delivered.#searched.size >= MAX_SEGMENTS) break;
+      await delivered.#lookInto(meter, seq);
+      if (i % SIGNATURES_PER_TURN === 0) await nextTurn();
+    }
+    return delivered;
+  }
+
+  /** The reading hash that was delivered under a number; undefined where that was not found out. */
+  get(subject: number, seq: number): Uint8Array | undefined {
+    return this.#found.get(`${subject}/${seq}`);
+  }
+
+  async #lookInto(meter: KnownMeter, seq: number): Promise<void> {
+    const { deliveries } = this.#tools;
+    const { before, after } = deliveries.around(meter.subject, seq);
+    for (const end of after) {
+      const first = deliveries.first(end);
+      if (seq < first || !(await this.#isSigned(meter, end))) continue;
+      const starts = [];
+      for (const row of before) {
+        if (deliveries.first(row) === first && (await this.#isSigned(meter, row))) starts.push(row);
+      }
+      for (const start of starts.length === 0 ? [undefined] : starts) this.#search(meter, start, end);
+    }
+  }
+
+  /** @param start the statement before, or undefined where there is none since the last gap */
+  #search(meter: KnownMeter, start: number | undefined, end: number): void {
+    const { hasher, deliveries } = this.#tools;
+    const name = `${start}/${end}`;
+    if (this.#searched.has(name)) return;
+    this.#searched.add(name);
+    const from = start === undefined ? deliveries.first(end) : deliveries.to(start) + 1;
+    const count = deliveries.to(end) - from + 1;
+    if (count > this.#budget.hashes) return;
+    const candidates = Array.from({ length: count }, (_, i) => this.#candidates(meter, from + i));
+    const base = start === undefined ? RUNNING_HASH_START : deliveries.runningHash(start);
+    const found = searchRunningHash(hasher, base, deliveries.runningHash(end), candidates, this.#budget);
+    for (const [i, hash] of (found ?? []).entries()) this.#found.set(`${meter.subject}/${from + i}`, hash);
+  }
+
+  /** What may have been delivered: the first version held, what the chain says, other versions. */
+  #candidates({ meter, subject }: JudgedMeter & KnownMeter, seq: number): Uint8Array[] {
+    const { held, chain } = this.#tools;
+    const [first, ...others] = held.versions(meter, seq).map((row) => held.hashes.at(row));
+    const entries = chain.rowsOf(subject, seq).map((row) => chain.hashes.at(row));
+    const hashes = [...(first === undefined ? [] : [first]), ...entries, ...others];
+    return [...new Map(hashes.map((hash) => [toHex(hash), hash])).values()];
+  }
+
+  async #isSigned(meter: KnownMeter, row: number): Promise<boolean> {
+    const known = this.#signed.get(row);
+    if (known !== undefined) return known;
+    const signed = await this.#tools.deliveries.read(row);
+    const key = signed === undefined ? undefined : this.#tools.trust.signerOf(signed, meter);
+    const enrolled = this.#tools.chain.enrolments.filter(({ subject }) => subject === meter.subject);
+    const isSigned = key !== undefined && enrolled.some(({ identityKey }) => equalBytes(identityKey, key));
+    this.#signed.set(row, isSigned);
+    return isSigned;
+  }
+}

@@ -1,0 +1,98 @@
+import type { Finding, Verdict, VerdictReason } from '@meterseal/protocol';
+import { compareFindings, VERDICT_CODES, verdictOf } from '@meterseal/protocol';
+import type { ChainFlaw } from './chain-view.js';
+
+/** Who has to answer for a finding; nobody for what is only not known yet. */
+export type Accused = 'collector' | 'box' | 'platform';
+
+export type JudgedFinding = Finding & {
+  /** Undefined where the meter's opening is not held, and for the box. */
+  readonly meter: string | undefined;
+  readonly accused: Accused | undefined;
+  /** What is wrong with the chain, where that is the reason. */
+  readonly flaw?: ChainFlaw;
+};
+
+export type VerdictCounts = {
+  readonly verified: number;
+  readonly tampered: number;
+  readonly unverifiable: number;
+};
+
+/** Findings of each class that are listed; the counts cover all. */
+const MAX_LISTED = 10_000;
+
+const ACCUSED: Partial<Record<VerdictReason, Accused>> = {
+  'hash-differs': 'collector',
+  'not-in-chain': 'collector',
+  'missing-at-collector': 'collector',
+  'payload-differs': 'collector',
+  equivocation: 'box',
+  'sequence-broken': 'platform',
+  'duplicate-subject': 'platform',
+  'history-rewritten': 'platform',
+};
+
+/** Counts verdicts, and lists those that are not `verified`, in the order in which they are told. */
+export class Findings {
+  readonly #counts = { verified: 0, tampered: 0, unverifiable: 0 };
+  /** Versions held, and entries that are not held. */
+  readings = 0;
+  readonly #listed: Record<Verdict, JudgedFinding[]> = { verified: [], tampered: [], unverifiable: [] };
+  readonly #accusedOfChain = new Set<string>();
+
+  get counts(): VerdictCounts {
+    return this.#counts;
+  }
+
+  verified(): void {
+    this.readings++;
+    this.#counts.verified++;
+  }
+
+  /** What is said of one reading. */
+  tell(
+    meter: string | undefined,
+    subject: number,
+    seq: number,
+    reason: VerdictReason,
+    flaw?: ChainFlaw,
+  ): void {
+    this.readings++;
+    this.#note(meter, subject, seq, reason, flaw);
+  }
+
+  /** Tells a break of the chain, unless a reading was told of for the same reason at the same place. */
+  tellBreak(
+    meter: string | undefined,
+    subject: number,
+    seq: number,
+    reason: VerdictReason,
+    flaw: ChainFlaw,
+  ): void {
+    if (!this.#accusedOfChain.has(`${subject}/${seq}/${reason}`))
+      this.#note(meter, subject, seq, reason, flaw);
+  }
+
+  /** Sorted by subject, number and code; the first of each class if there are very many. */
+  list(): JudgedFinding[] {
+    return [...this.#listed.tampered, ...this.#listed.unverifiable].sort(compareFindings);
+  }
+
+  #note(
+    meter: string | undefined,
+    subject: number,
+    seq: number,
+    reason: VerdictReason,
+    flaw?: ChainFlaw,
+  ): void {
+    const verdict = verdictOf(reason);
+    this.#counts[verdict]++;
+    const listed = this.#listed[verdict];
+    if (VERDICT_CODES[reason] >= VERDICT_CODES['sequence-broken'])
+      this.#accusedOfChain.add(`${subject}/${seq}/${reason}`);
+    if (verdict === 'verified' || listed.length >= MAX_LISTED) return;
+    const finding = { subject, seq, reason, meter, accused: ACCUSED[reason] };
+    listed.push(flaw === undefined ? finding : { ...finding, flaw });
+  }
+}

@@ -1,0 +1,17 @@
+export type { Clock } from './clock.js';
+export { systemClock } from './clock.js';
+export type { CollectorLimits, CollectorOptions, CollectorStatus, CompareOptions } from './collector.js';
+export { Collector, openCollector } from './collector.js';
+export type { ComparisonResult } from './comparison.js';
+export type { Accused, JudgedFinding, VerdictCounts } from './findings.js';
+export { KEY_FILE, openCollectorKey, PUBLIC_KEY_FILE } from './key.js';
+export type { ControlPort } from './lease-client.js';
+export type { FileDamage } from './ledgers.js';
+export type { Receiver, StoredReading } from './receiver.js';
+export type { ReceiverServer, ReceiverServerOptions } from './receiver-server.js';
+export { serveReceiver } from './receiver-server.js';
+export { isSpoolSegment } from './spool.js';
+export type { SpoolFrame } from './spool-frame.js';
+export { encodeSpoolFrame, readSpoolFrames } from './spool-frame.js';
+export type { Storage, StoredFile } from './storage.js';
+export type { RunFailure } from './window.js';

@@ -1,0 +1,41 @@
+import { ByteReader, ByteWriter } from '@meterseal/protocol';
+import type { Clock } from './clock.js';
+import { Journal } from './journal.js';
+import type { Storage } from './storage.js';
+
+/**
+ * Counters of signed lease requests: each is on the disk before it is used, so that none is used twice and they always
+ * rise. A clock that is right keeps them rising even where this file was put back to an earlier copy.
+ */
+export class LeaseCounter {
+  readonly #clock: Clock;
+  #journal: Journal | undefined;
+  #last = 0;
+
+  private constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  static async open(storage: Storage, path: string, clock: Clock): Promise<LeaseCounter> {
+    const counter = new LeaseCounter(clock);
+    counter.#journal = await Journal.open(storage, path, 'lease counter', (item) => {
+      const from = new ByteReader(item, 'file-damaged');
+      const used = from.u64();
+      from.end();
+      counter.#last = Math.max(counter.#last, used);
+    });
+    return counter;
+  }
+
+  /** @throws MetersealError `commit-failed`, `disk-full` */
+  async next(): Promise<number> {
+    const next = Math.max(this.#last + 1, Math.floor(this.#clock.now()));
+    await this.#journal!.append([new ByteWriter().u64(next).done()]);
+    this.#last = next;
+    return next;
+  }
+
+  async close(): Promise<void> {
+    await this.#journal!.close();
+  }
+}

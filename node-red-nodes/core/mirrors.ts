@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import type { BulkHasher } from '@meterseal/protocol';
+import { Mirror } from './mirror.js';
+import type { Storage } from './storage.js';
+
+const EPOCH_NAME = /^(0|[1-9][0-9]{0,15})$/;
+
+/** The mirrors of all epochs, each in the folder `mirror/<epoch>`. */
+export class Mirrors {
+  readonly #storage: Storage;
+  readonly #folder: string;
+  readonly #hasher: BulkHasher;
+  readonly #mirrors = new Map<number, Mirror>();
+
+  private constructor(storage: Storage, folder: string, hasher: BulkHasher) {
+    this.#storage = storage;
+    this.#folder = folder;
+    this.#hasher = hasher;
+  }
+
+  static async open(storage: Storage, dir: string, hasher: BulkHasher): Promise<Mirrors> {
+    const mirrors = new Mirrors(storage, join(dir, 'mirror'), hasher);
+    try {
+      for (const name of await storage.list(mirrors.#folder)) {
+        if (EPOCH_NAME.test(name)) await mirrors.of(Number(name));
+      }
+    } catch (error) {
+      await mirrors.close();
+      throw error;
+    }
+    return mirrors;
+  }
+
+  /** The mirror of an epoch; an empty one where there is none yet. */
+  async of(epoch: number): Promise<Mirror> {
+    const known = this.#mirrors.get(epoch);
+    if (known !== undefined) return known;
+    const mirror = await Mirror.open(this.#storage, join(this.#folder, String(epoch)), this.#hasher);
+    this.#mirrors.set(epoch, mirror);
+    return mirror;
+  }
+
+  /** Epochs that something was committed of, the oldest first. */
+  committed(): { epoch: number; mirror: Mirror }[] {
+    return [...this.#mirrors]
+      .filter(([, mirror]) => mirror.head !== undefined)
+      .map(([epoch, mirror]) => ({ epoch, mirror }))
+      .sort((a, b) => a.epoch - b.epoch);
+  }
+
+  async close(): Promise<void> {
+    for (const mirror of this.#mirrors.values()) await mirror.close();
+    this.#mirrors.clear();
+  }
+}

@@ -1,0 +1,211 @@
+import type { Checkpoint, Crypto, ErrorCode, Policy, VerdictReason } from '@meterseal/protocol';
+import {
+  appendLeaves,
+  EMPTY_RANGE,
+  epochOf,
+  equalBytes,
+  isMetersealError,
+  MetersealError,
+  openCheckpoint,
+  platformIdOf,
+  rangeRoot,
+  verifyConsistency,
+} from '@meterseal/protocol';
+import type { Clock } from './clock.js';
+import type { LeaseTools, LeaseWish } from './lease-client.js';
+import { releaseLease, takeLease } from './lease-client.js';
+import type { Mirror } from './mirror.js';
+import type { Mirrors } from './mirrors.js';
+import { ProofClient } from './proof-client.js';
+import type { VerdictStore } from './verdict-store.js';
+
+export type WindowTools = {
+  readonly lease: LeaseTools;
+  readonly crypto: Crypto;
+  readonly policy: Policy;
+  readonly mirrors: Mirrors;
+  readonly verdicts: VerdictStore;
+  readonly clock: Clock;
+};
+
+/** What a run can end with instead of verdicts. */
+export type RunFailure = Extract<
+  VerdictReason,
+  | 'link-denied'
+  | 'link-fault'
+  | 'platform-unreachable'
+  | 'stale-checkpoint'
+  | 'bad-entries'
+  | 'history-unproven'
+  | 'history-rewritten'
+>;
+
+/** A checkpoint that came, and the mirror of its epoch. */
+export type Shown = {
+  readonly note: string;
+  readonly checkpoint: Checkpoint;
+  readonly mirror: Mirror;
+  /** As the mirror's head stood before this window. */
+  readonly keptNote: string | undefined;
+  readonly keptSize: number;
+  readonly consistency: readonly Uint8Array[] | undefined;
+};
+
+export type WindowResult = {
+  /** `mirrored`: what came is committed; `behind`: no more came than is mirrored already. */
+  readonly outcome: 'mirrored' | 'behind' | RunFailure;
+  readonly why: string | undefined;
+  readonly shown: Shown | undefined;
+  /** Milliseconds from the gate's answer to the end of the release. */
+  readonly windowMs: number;
+  readonly released: boolean;
+  readonly verdictsSent: number;
+};
+
+/** Verdicts that one window sends; what is left over goes out in the next. */
+const MAX_VERDICTS_PER_WINDOW = 16;
+
+const FAILURES: Partial<Record<ErrorCode, RunFailure>> = {
+  'link-denied': 'link-denied',
+  'link-fault': 'link-fault',
+  unreachable: 'platform-unreachable',
+  timeout: 'platform-unreachable',
+  'rate-limited': 'platform-unreachable',
+  'statement-refused': 'platform-unreachable',
+  'bad-message': 'bad-entries',
+  'too-large': 'bad-entries',
+  'consistency-invalid': 'history-unproven',
+  'policy-refused': 'history-unproven',
+  'bad-checkpoint': 'history-unproven',
+};
+
+/**
+ * The one time in which collector and platform are connected: lease → checkpoint under the policy → consistency with
+ * what is mirrored → entries, hashed as they come → root → one commit → verdicts that are still to be sent → release.
+ * Whatever happens after the lease was asked for, it is released.
+ *
+ * @throws MetersealError `commit-failed`, `disk-full` where this collector cannot store, after the release
+ */
+export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<WindowResult> {
+  const run = new WindowRun(tools);
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), wish.max);
+  let connectedAt: number | undefined;
+  let mayBeConnected = true;
+  let failure: { reason: RunFailure; why: string } | undefined;
+  let fatal: unknown;
+  let client: ProofClient | undefined;
+  try {
+    const { port, granted } = await takeLease(tools.lease, wish, deadline.signal);
+    connectedAt = tools.clock.monotonic();
+    const grantedTimer = setTimeout(() => deadline.abort(), granted);
+    try {
+      client = new ProofClient(tools.lease.control.host, port, deadline.signal);
+      await run.mirrorNews(client);
+      await run.sendVerdicts(client);
+    } finally {
+      clearTimeout(grantedTimer);
+    }
+  } catch (error) {
+    // A gate that said no, or is not there, has connected nothing; of any other failure that is not known.
+    if (isMetersealError(error, 'link-denied')) mayBeConnected = false;
+    if (connectedAt === undefined && isMetersealError(error, 'unreachable')) mayBeConnected = false;
+    const reason = isMetersealError(error) ? FAILURES[error.code] : undefined;
+    if (reason === undefined) fatal = error;
+    else failure = { reason, why: (error as MetersealError).message };
+  } finally {
+    clearTimeout(timer);
+    client?.close();
+  }
+  const released = mayBeConnected ? await tryRelease(tools, wish) : true;
+  const windowMs = connectedAt === undefined ? 0 : tools.clock.monotonic() - connectedAt;
+  if (fatal !== undefined) throw fatal;
+  const { shown, verdictsSent } = run;
+  return {
+    outcome: failure?.reason ?? run.outcome,
+    why: failure?.why,
+    shown,
+    windowMs,
+    released,
+    verdictsSent,
+  };
+}
+
+class WindowRun {
+  readonly #tools: WindowTools;
+  outcome: 'mirrored' | 'behind' = 'behind';
+  shown: Shown | undefined;
+  verdictsSent = 0;
+
+  constructor(tools: WindowTools) {
+    this.#tools = tools;
+  }
+
+  async mirrorNews(client: ProofClient): Promise<void> {
+    const { crypto, policy, mirrors, lease } = this.#tools;
+    const note = await client.checkpoint();
+    const { checkpoint } = openCheckpoint(crypto, policy, note);
+    if (platformIdOf(checkpoint.origin) !== lease.platformId) {
+      throw new MetersealError('policy-refused', "couldn't accept checkpoint: it is another platform's");
+    }
+    const epoch = epochOf(checkpoint.origin);
+    const mirror = await mirrors.of(epoch);
+    const head = mirror.head;
+    const keptSize = head?.checkpoint.size ?? 0;
+    const shown = { note, checkpoint, mirror, keptNote: head?.note, keptSize };
+    this.shown = { ...shown, consistency: undefined };
+    const latest = mirrors.committed().at(-1)?.epoch ?? epoch;
+    if (epoch < latest || checkpoint.size <= keptSize) return;
+
+    if (head !== undefined) {
+      const proof = await client.consistency(keptSize, checkpoint.size);
+      this.shown = { ...shown, consistency: proof };
+      const { size: to, root: toRoot } = checkpoint;
+      verifyConsistency(crypto, { from: keptSize, to, fromRoot: head.checkpoint.root, toRoot, proof });
+    }
+    let range = head?.range ?? EMPTY_RANGE;
+    try {
+      for await (const entries of client.entries(keptSize, checkpoint.size)) {
+        range = appendLeaves(crypto, range, crypto.hashLeaves(entries.packed, entries.offsets));
+        await mirror.append(entries);
+      }
+      if (!equalBytes(rangeRoot(crypto, range), checkpoint.root)) {
+        throw new MetersealError(
+          'bad-message',
+          "couldn't accept entries: they do not lead to the checkpoint's root",
+        );
+      }
+      await mirror.commit(note, checkpoint, range);
+    } catch (error) {
+      mirror.discard();
+      throw error;
+    }
+    this.outcome = 'mirrored';
+  }
+
+  /** What cannot be sent now goes out in the next window: no reason to void this one. */
+  async sendVerdicts(client: ProofClient): Promise<void> {
+    const { verdicts } = this.#tools;
+    for (const statement of verdicts.unsent.slice(0, MAX_VERDICTS_PER_WINDOW)) {
+      try {
+        await client.sendVerdict(statement);
+        this.verdictsSent++;
+      } catch (error) {
+        if (isMetersealError(error, 'unreachable', 'rate-limited', 'timeout', 'too-large')) return;
+        if (!isMetersealError(error, 'statement-refused')) throw error;
+      }
+      // Taken, or refused for good, as one about an epoch that has ended: it is kept, and not sent again.
+      await verdicts.settle(statement);
+    }
+  }
+}
+
+async function tryRelease(tools: WindowTools, wish: LeaseWish): Promise<boolean> {
+  try {
+    return await releaseLease(tools.lease, wish, new AbortController().signal);
+  } catch (error) {
+    if (isMetersealError(error, 'commit-failed', 'disk-full')) throw error;
+    // The switch isolates by itself when the lease runs out.
+    return false;
+  }
+}
