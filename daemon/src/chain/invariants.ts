@@ -46,7 +46,7 @@ export async function checkInvariants(
   engine: Engine,
 ): Promise<InvariantsReport> {
   const check = new InvariantsCheck(reader, policy, engine);
-  await check.run();
+  await reader.snapshot(() => check.run());
   return { findings: check.findings, size: check.size, root: check.root };
 }
 

@@ -21,7 +21,8 @@ export async function chainProof(
 ): Promise<Pick<Proof, 'entries' | 'note'>> {
   const reader = await SqliteChainReader.open(path);
   try {
-    return await proveReading(reader, reading, engine);
+    // One state for all of it: the checkpoint then covers every entry that was found.
+    return await reader.snapshot(() => proveReading(reader, reading, engine));
   } finally {
     await reader.close();
   }
@@ -34,7 +35,6 @@ async function proveReading(
 ): Promise<Pick<Proof, 'entries' | 'note'>> {
   const lookup = new EntryLookup(reader);
   const reading = await lookup.find('reading', subject, seq);
-  // After the reading, so that the checkpoint covers it though the daemon goes on committing.
   const head = await reader.head();
   if (head === undefined || reading === undefined) {
     throw new MetersealError('not-found', `couldn't prove reading: number ${seq} is not on the chain`, {

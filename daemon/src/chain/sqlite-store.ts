@@ -112,6 +112,10 @@ export class SqliteChainReader implements ChainReader {
     return this.#get<VerdictRow>(sql, hash);
   }
 
+  snapshot<T>(work: () => Promise<T>): Promise<T> {
+    return this.#database.snapshot(work);
+  }
+
   meters(): Promise<MeterRow[]> {
     return this.#all('SELECT subject, id AS meter, salt FROM meter ORDER BY subject');
   }

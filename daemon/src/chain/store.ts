@@ -82,6 +82,9 @@ export interface ChainReader {
   heightOf(type: IndexedType, subject: number, seq: number, notAbove?: number): Promise<number | undefined>;
   verdict(hash: Uint8Array): Promise<VerdictRow | undefined>;
 
+  /** Lets `work` read one state of the store, whatever is committed meanwhile. */
+  snapshot<T>(work: () => Promise<T>): Promise<T>;
+
   /** Whole tables, for recovery and `fsck`. */
   meters(): Promise<MeterRow[]>;
   enrolments(): Promise<EnrolmentRow[]>;

@@ -100,6 +100,28 @@ export class Database {
    * @throws what `work` throws; `bad-argument` inside another transaction of this connection
    */
   transaction<T>(work: () => Promise<T>): Promise<T> {
+    return this.#transact('BEGIN IMMEDIATE', work);
+  }
+
+  /**
+   * Runs `work`, which only reads, against one state of the file, whatever other connections commit meanwhile.
+   *
+   * @throws what `work` throws; `bad-argument` inside another transaction of this connection
+   */
+  snapshot<T>(work: () => Promise<T>): Promise<T> {
+    return this.#transact('BEGIN', work);
+  }
+
+  /** Waits for what is under way. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#turn(async () => {
+      this.#closed = true;
+      await this.#call((done) => this.#connection.close(done));
+    });
+  }
+
+  #transact<T>(begin: string, work: () => Promise<T>): Promise<T> {
     if (this.#isInside()) {
       throw new MetersealError('bad-argument', "couldn't begin transaction: this one is not finished");
     }
@@ -108,7 +130,7 @@ export class Database {
       this.#holder = holder;
       try {
         return await this.#context.run(holder, async () => {
-          await this.exec('BEGIN IMMEDIATE');
+          await this.exec(begin);
           try {
             const result = await work();
             await this.exec('COMMIT');
@@ -122,15 +144,6 @@ export class Database {
       } finally {
         this.#holder = undefined;
       }
-    });
-  }
-
-  /** Waits for what is under way. May be called twice. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    await this.#turn(async () => {
-      this.#closed = true;
-      await this.#call((done) => this.#connection.close(done));
     });
   }
 

@@ -71,6 +71,21 @@ t.test('a transaction inside a transaction is refused', async (t) => {
   await database.close();
 });
 
+t.test('a snapshot sees one state, whatever others commit', async (t) => {
+  const path = fresh();
+  const writer = await Database.open(path, { schema: SCHEMA, pragmas: ['journal_mode=WAL'] });
+  const reader = await Database.open(path, { readonly: true });
+  const count = async () => (await reader.get<{ n: number }>('SELECT count(*) AS n FROM item'))!.n;
+  await reader.snapshot(async () => {
+    t.equal(await count(), 0);
+    await writer.run('INSERT INTO item (number) VALUES (1)');
+    t.equal(await count(), 0);
+  });
+  t.equal(await count(), 1);
+  await reader.close();
+  await writer.close();
+});
+
 t.test('what SQLite refuses has a code of ours', async (t) => {
   const path = fresh();
   const database = await Database.open(path, { schema: SCHEMA });
