@@ -23,7 +23,7 @@ export function holderCommitment(hasher: Hasher, salt: Uint8Array, holder: Holde
  * The holder's data in the RFC 8785 form: two holders are the same if these bytes are.
  *
  * @param holder from a roster or a request, whatever it is
- * @throws MetersealError `bad-argument` unless it is a flat object of texts of at most 4 KiB
+ * @throws MetersealError `bad-request` unless it is a flat object of texts of at most 4 KiB
  */
 export function holderBytes(holder: Holder): Uint8Array {
   if (typeof holder !== 'object' || holder === null || Array.isArray(holder)) refuse('not an object');
@@ -37,7 +37,7 @@ export function holderBytes(holder: Holder): Uint8Array {
 }
 
 function refuse(what: string): never {
-  throw new MetersealError('bad-argument', `couldn't accept holder: ${what}`);
+  throw new MetersealError('bad-request', `couldn't accept holder: ${what}`);
 }
 
 /** The hash over everything delivered so far: SHA-256(previous ‖ reading hash), from 32 zero bytes. */

@@ -2,7 +2,7 @@
 
 /** Bytes of one record: the largest known meter with all raw words needs about 4 KiB. */
 export const MAX_RECORD_BYTES = 16_384;
-/** Values and raw blocks of one record: more do not fit the record's bytes. */
+/** Values of one record, and raw blocks: twice the registers that a profile may have. */
 export const MAX_RECORD_ITEMS = 256;
 /** Registers in one raw block: the most that one Modbus answer carries. */
 export const MAX_RAW_WORDS = 125;

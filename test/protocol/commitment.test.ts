@@ -62,7 +62,7 @@ t.test('a holder is a flat object of texts, whatever a request brings', async (t
     ['too many bytes of UTF-8', { name: 'ü'.repeat(2_043) }],
     ['a toJSON of its own', { toJSON: () => 'A' }],
   ] as const) {
-    t.throws(() => holderBytes(holder as unknown as Holder), { code: 'bad-argument' }, what);
+    t.throws(() => holderBytes(holder as unknown as Holder), { code: 'bad-request' }, what);
   }
   const hostile = JSON.parse('{"__proto__":"A","name":"B"}') as Holder;
   t.equal(new TextDecoder().decode(holderBytes(hostile)), '{"__proto__":"A","name":"B"}');

@@ -38,8 +38,11 @@ export type LeaseAnswer = {
 
 export const LEASE_ANSWER_BYTES = 23;
 
-/** @throws MetersealError `bad-argument` */
-/** How every request to one platform begins: a control port can refuse others at their first byte. */
+/**
+ * How every request to one platform begins: a control port can refuse others at their first byte.
+ *
+ * @throws MetersealError `bad-argument`
+ */
 export function leaseRequestHead(platformId: string): Uint8Array {
   return startMessage('lease').str(platformId).done();
 }
@@ -47,6 +50,7 @@ export function leaseRequestHead(platformId: string): Uint8Array {
 /** Bytes of a request behind its head, without the signature. */
 export const LEASE_REQUEST_TAIL_BYTES = 32 + 16 + 8 + 1 + 1 + 4;
 
+/** @throws MetersealError `bad-argument` */
 export function encodeLeaseRequest(request: LeaseRequest): Uint8Array {
   const to = startMessage('lease').str(request.platformId).bytes(request.collectorKey, 32);
   to.bytes(request.lease, 16).u64(request.counter).u8(LEASE_ACTIONS[request.action]);

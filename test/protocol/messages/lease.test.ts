@@ -8,10 +8,12 @@ import {
   isSignedBy,
   LEASE_ACTIONS,
   LEASE_ANSWER_BYTES,
+  LEASE_REQUEST_TAIL_BYTES,
   LEASE_RESULTS,
   type LeaseAnswer,
   type LeaseRequest,
   type LeaseResult,
+  leaseRequestHead,
   MAX_LEASE_BYTES,
   readLeaseRequest,
   signMessage,
@@ -56,6 +58,13 @@ t.test('the longest lease request fits what the control port reads', async (t) =
   t.equal(bytes.length, 402);
   t.ok(bytes.length <= MAX_LEASE_BYTES);
   t.strictSame(decodeSigned(bytes, readLeaseRequest).value, longest);
+});
+
+t.test('every request to one platform begins with its head, and has one length', async (t) => {
+  const head = leaseRequestHead(vectors.platformId);
+  t.strictSame(wire.slice(0, head.length), head);
+  t.equal(head.length + LEASE_REQUEST_TAIL_BYTES + 64, wire.length);
+  t.throws(() => leaseRequestHead(''), { code: 'bad-argument' });
 });
 
 t.test('broken and unlisted bytes of a lease request are refused', async (t) => {

@@ -8,6 +8,7 @@ import {
   type Finding,
   fromHex,
   isSignedBy,
+  MAX_VERDICT_BYTES,
   MAX_VERDICT_FINDINGS,
   readVerdict,
   signMessage,
@@ -66,6 +67,13 @@ t.test('findings are sorted by subject, number and reason, and the first 200 are
   t.strictSame(long.findings.at(-1), finding(1, MAX_VERDICT_FINDINGS));
   t.equal(long.tampered, MAX_VERDICT_FINDINGS + 50);
   t.ok(compareFindings(finding(1, 2), finding(1, 3)) < 0);
+});
+
+t.test('the longest verdict has the bytes that its receivers allow', async (t) => {
+  const findings = Array.from({ length: MAX_VERDICT_FINDINGS }, (_, i) => finding(1, i + 1));
+  const longest = signed(made({ origin: 'x'.repeat(255), tampered: findings.length, findings }));
+  t.equal(longest.length, 3_052);
+  t.ok(longest.length <= MAX_VERDICT_BYTES);
 });
 
 t.test('broken and unlisted bytes of a verdict are refused', async (t) => {
