@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import type { Holder } from '@meterseal/protocol';
 import { isMeterId, MetersealError } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../host/private-file.js';
+import type { StateFolder } from '../host/state-folder.js';
 import { makePrivateFolder, stateFolder } from '../host/state-folder.js';
 
 type AddOptions = { state: string; holder: string[]; codeFile: string };
@@ -17,19 +19,33 @@ export function registerRoster(program: Command): void {
     .requiredOption('--code-file <file>', 'where the code goes; the field reads it from there')
     .option('--holder <key=value>', "the holder's data, once per key", collect, [])
     .option('--state <folder>', 'state folder', './.meterseal')
-    .action((meter: string, options: AddOptions) => addToRoster(meter, options));
+    .action((meter: string, options: AddOptions) => add(meter, options));
 }
 
-function addToRoster(meter: string, options: AddOptions): void {
+function add(meter: string, options: AddOptions): void {
+  const holder = Object.fromEntries(options.holder.map(holderField));
+  addToRoster(stateFolder(options.state), { meter, holder }, options.codeFile);
+  process.stdout.write(`${meter} is on the roster; its code is in ${options.codeFile}\n`);
+}
+
+/**
+ * Puts a meter on the roster with a fresh one-time code.
+ *
+ * @param codeFile where the code goes, 0600
+ * @throws MetersealError `misuse`, `bad-roster`
+ */
+export function addToRoster(
+  state: StateFolder,
+  { meter, holder }: { readonly meter: string; readonly holder: Holder },
+  codeFile: string,
+): void {
   if (!isMeterId(meter)) {
     throw new MetersealError(
       'misuse',
       `couldn't add meter: ${JSON.stringify(meter)} is not 1–64 of A-Za-z0-9._:-`,
     );
   }
-  const holder = Object.fromEntries(options.holder.map(holderField));
-  const state = stateFolder(options.state);
-  makePrivateFolder(state.root);
+  makePrivateFolder(state.root, { mayBeLink: true });
   makePrivateFolder(state.chain);
   const entries = existsSync(state.roster) ? (parse(readFileSync(state.roster, 'utf8')) as unknown) : [];
   if (!Array.isArray(entries))
@@ -42,9 +58,8 @@ function addToRoster(meter: string, options: AddOptions): void {
   const code = randomBytes(15).toString('base64url');
   const codeSha256 = createHash('sha256').update(code).digest('hex');
   // The code before the roster: a code that nobody asks for does no harm, a roster entry without its code does.
-  writeFileAtomically(options.codeFile, `${code}\n`, 0o600);
+  writeFileAtomically(codeFile, `${code}\n`, 0o600);
   writeFileAtomically(state.roster, stringify([...entries, { meter, holder, codeSha256 }]), 0o600);
-  process.stdout.write(`${meter} is on the roster; its code is in ${options.codeFile}\n`);
 }
 
 function holderField(text: string): [string, string] {

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { javascriptEngine } from '@meterseal/native';
+import type { Collector } from '@meterseal/node-red-meterseal/core';
+import {
+  openCollector,
+  openCollectorKey,
+  PUBLIC_KEY_FILE,
+  serveReceiver,
+} from '@meterseal/node-red-meterseal/core';
+import { MetersealError, parsePolicy, toBase64 } from '@meterseal/protocol';
+import type { Command } from 'commander';
+import { parseHostPort, readSecretLine } from '../config/config.js';
+import { parseDuration } from '../config/duration.js';
+import { EXIT } from '../exit-code.js';
+import { systemClock } from '../host/clock.js';
+import type { Logger } from '../host/logger.js';
+import { createLogger } from '../host/logger.js';
+import { readPrivateFile } from '../host/private-file.js';
+import type { ComparisonReport } from './collector/control.js';
+import { askCollectorStatus, askComparison, reportOf, serveControl } from './collector/control.js';
+
+type RunOptions = {
+  dir: string;
+  platformId: string;
+  policy: string;
+  control: string;
+  listen: string;
+  tokenFile: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  every?: string;
+  anchoringDelay: string;
+};
+
+export function registerCollector(program: Command): void {
+  const collector = program
+    .command('collector')
+    .description('Run a collector: receive readings, keep them, compare them with the chain.');
+  collector
+    .command('run', { isDefault: true })
+    .description('Run it until SIGTERM or SIGINT; prints {"port":N} when it listens.')
+    .requiredOption('--dir <folder>', "the collector's own folder")
+    .requiredOption('--platform-id <id>', 'whose readings: <operator>/meterseal/<box>')
+    .requiredOption('--policy <file>', 'trust policy: whose checkpoints are believed')
+    .requiredOption('--control <host:port>', "the gate's control port")
+    .requiredOption('--token-file <file>', 'what the field must send as bearer token (0600)')
+    .option('--listen <host:port>', 'where readings come in; beyond loopback only with TLS', '127.0.0.1:7412')
+    .option('--tls-cert <file>', 'certificate chain, PEM')
+    .option('--tls-key <file>', 'its key, PEM (0600)')
+    .option('--every <duration>', 'compare so often, for example 1h')
+    .option(
+      '--anchoring-delay <duration>',
+      'a delivered reading that is not on the chain by then is overdue',
+      '1h',
+    )
+    .action((options: RunOptions) => run(options));
+  collector
+    .command('init')
+    .description("Make the collector's key, and print the public one, which the box's configuration names.")
+    .requiredOption('--dir <folder>', "the collector's own folder")
+    .action((options: { dir: string }) => init(options.dir));
+  collector
+    .command('compare')
+    .description('Have a running collector compare now. Exit code 1 if anything is not verified.')
+    .requiredOption('--dir <folder>', "the collector's own folder")
+    .option('--json', 'print one JSON object')
+    .action(async (options: { dir: string; json?: boolean }) => {
+      const report = await askComparison(resolve(options.dir));
+      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : reportText(report));
+      process.exitCode =
+        report.outcome === 'judged' && report.verified === report.readings ? EXIT.well : EXIT.no;
+    });
+  collector
+    .command('status')
+    .description('Show what a running collector holds.')
+    .requiredOption('--dir <folder>', "the collector's own folder")
+    .action(async (options: { dir: string }) => {
+      process.stdout.write(`${JSON.stringify(await askCollectorStatus(resolve(options.dir)), null, 2)}\n`);
+    });
+}
+
+async function init(dir: string): Promise<void> {
+  const key = await openCollectorKey(resolve(dir));
+  process.stdout.write(
+    `${JSON.stringify({ key: toBase64(key.publicKey), keyFile: resolve(dir, PUBLIC_KEY_FILE) })}\n`,
+  );
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const dir = resolve(options.dir);
+  const log = createLogger('info');
+  const collector = await openCollector({
+    dir,
+    crypto: javascriptEngine,
+    signer: await openCollectorKey(dir),
+    clock: systemClock,
+    random: (length) => new Uint8Array(randomBytes(length)),
+    platformId: options.platformId,
+    policy: parsePolicy(javascriptEngine, readText(options.policy, 'policy')),
+    control: parseHostPort(options.control, '--control'),
+    limits: { anchoringDelay: parseDuration(options.anchoringDelay) },
+  });
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  try {
+    const server = await serveReceiver(collector.receiver, {
+      ...parseHostPort(options.listen, '--listen'),
+      token: readSecretLine(options.tokenFile, 'token'),
+      ...tlsOf(options),
+      onError: (error) => log.error({ err: error }, 'request failed'),
+    });
+    const control = await serveControl(dir, collector, log);
+    process.stdout.write(`${JSON.stringify({ port: server.address.port })}\n`);
+    log.info({ port: server.address.port }, 'receiving');
+    const comparing =
+      options.every === undefined
+        ? undefined
+        : compareEvery(collector, parseDuration(options.every), log, stop.signal);
+    await new Promise<void>((ended) => stop.signal.addEventListener('abort', () => ended()));
+    await server.close();
+    await control.close();
+    await comparing;
+  } finally {
+    await collector.close();
+  }
+}
+
+/** One comparison after the other, each as long after the one before; a failure is logged and the next one tried. */
+async function compareEvery(
+  collector: Collector,
+  everyMs: number,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await systemClock.sleep(everyMs, stop);
+    if (stop.aborted) return;
+    try {
+      const { tampered, unverifiable, ...report } = reportOf(await collector.compare());
+      log[tampered.length > 0 ? 'error' : 'info']({ ...report, tampered: tampered.slice(0, 20) }, 'compared');
+    } catch (error) {
+      log.error({ err: error }, 'comparison failed');
+    }
+  }
+}
+
+function tlsOf({ tlsCert, tlsKey }: RunOptions): { tls?: { cert: string; key: string } } {
+  if (tlsCert === undefined && tlsKey === undefined) return {};
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new MetersealError('misuse', "couldn't start collector: TLS needs both --tls-cert and --tls-key");
+  }
+  return { tls: { cert: readText(tlsCert, 'certificate'), key: readPrivateFile(tlsKey, 'TLS key') } };
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new MetersealError('file-missing', `couldn't read ${what}: ${path} cannot be opened`, { cause });
+  }
+}
+
+function reportText(report: ComparisonReport): string {
+  if (report.outcome !== 'judged')
+    return `not compared: ${report.outcome}${report.why === undefined ? '' : ` (${report.why})`}\n`;
+  const { readings, verified, counts, chain, windowMs } = report;
+  const lines = [
+    `${verified} of ${readings} verified, ${counts.tampered} tampered, ${counts.unverifiable} unverifiable`,
+    `chain ${chain!.origin}, ${chain!.size} entries; connected for ${windowMs.toFixed(0)} ms`,
+    ...[...report.tampered, ...report.unverifiable].map(
+      ({ meter, seq, reason }) => `  ${meter} ${seq}: ${reason}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}

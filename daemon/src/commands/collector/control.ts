@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import type { Collector, CollectorStatus, ComparisonResult } from '@meterseal/node-red-meterseal/core';
+import { toHex, verdictOf } from '@meterseal/protocol';
+import type { ApiServer } from '../../host/api-server.js';
+import { createApiServer, listenOnSocket } from '../../host/api-server.js';
+import { HttpClient } from '../../host/http-client.js';
+import type { Logger } from '../../host/logger.js';
+
+/** One reading that is not verified, as people and programs are told. */
+export type ReportedFinding = { readonly meter: string; readonly seq: number; readonly reason: string };
+
+/** A comparison as `collector compare` prints it. */
+export type ComparisonReport = {
+  /** `judged`, or why nothing was. */
+  readonly outcome: string;
+  readonly why?: string;
+  readonly readings: number;
+  readonly verified: number;
+  readonly tampered: readonly ReportedFinding[];
+  readonly unverifiable: readonly ReportedFinding[];
+  readonly counts: { readonly tampered: number; readonly unverifiable: number };
+  readonly chain: { readonly origin: string; readonly size: number; readonly root: string } | null;
+  /** How long the switch was connected, milliseconds. */
+  readonly windowMs: number;
+};
+
+/** A comparison may wait for the chain, mirror it and judge everything that is held. */
+const COMPARE_TIMEOUT_MS = 600_000;
+const MAX_REPORT_BYTES = 16 * 1024 * 1024;
+
+function controlSocket(dir: string): string {
+  return join(dir, 'control.sock');
+}
+
+/** Serves the collector's operator on a Unix socket of this user: status, and a comparison on request. */
+export async function serveControl(dir: string, collector: Collector, log: Logger): Promise<ApiServer> {
+  const api = createApiServer({ bodyLimit: 1_024, log });
+  api.get('/v1/status', () => Promise.resolve(collector.status()));
+  api.post('/v1/comparisons', async () => reportOf(await collector.compare()));
+  await listenOnSocket(api, controlSocket(dir));
+  return api;
+}
+
+export function askComparison(dir: string): Promise<ComparisonReport> {
+  return client(dir).json({
+    method: 'POST',
+    path: '/v1/comparisons',
+    timeoutMs: COMPARE_TIMEOUT_MS,
+    maxBytes: MAX_REPORT_BYTES,
+  });
+}
+
+export function askCollectorStatus(dir: string): Promise<CollectorStatus> {
+  return client(dir).json({ method: 'GET', path: '/v1/status', timeoutMs: 5_000 });
+}
+
+export function reportOf(result: ComparisonResult): ComparisonReport {
+  const { outcome, why, readings, counts, findings, chain, windowMs } = result;
+  const named = (verdict: 'tampered' | 'unverifiable'): ReportedFinding[] =>
+    findings
+      .filter(({ reason }) => verdictOf(reason) === verdict)
+      .map(({ meter, subject, seq, reason }) => ({ meter: meter ?? `subject ${subject}`, seq, reason }));
+  return {
+    outcome,
+    ...(why === undefined ? {} : { why }),
+    readings,
+    verified: counts.verified,
+    tampered: named('tampered'),
+    unverifiable: named('unverifiable'),
+    counts: { tampered: counts.tampered, unverifiable: counts.unverifiable },
+    chain: chain === null ? null : { ...chain, root: toHex(chain.root) },
+    windowMs,
+  };
+}
+
+function client(dir: string): HttpClient {
+  return new HttpClient({ socketPath: controlSocket(dir) }, 'the collector');
+}
