@@ -45,12 +45,14 @@ export class IsolationSwitch {
   /** Lives as long as one lease. */
   #window = new AbortController();
   #retryMs = FIRST_RETRY_MS;
+  #givenUp = false;
   #driving: Promise<void> = Promise.resolve();
   #restWaiters: ((state: GateState) => void)[] = [];
 
   constructor(options: SwitchOptions) {
     this.#options = options;
     this.#since = options.clock.now();
+    void options.spool.failed.then((error) => this.#giveUp(error));
   }
 
   get state(): GateState {
@@ -134,6 +136,8 @@ export class IsolationSwitch {
   }
 
   #giveUp(error: unknown): void {
+    if (this.#givenUp) return;
+    this.#givenUp = true;
     const internal = "couldn't spool transition: internal failure";
     const failure =
       error instanceof MetersealError

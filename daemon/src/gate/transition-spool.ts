@@ -21,7 +21,10 @@ const MAX_FILE_BYTES = 1_048_576;
 export class TransitionSpool {
   /** What opening had to mend. */
   readonly found: 'clean' | 'torn' | 'damaged';
+  /** Resolves with the first failed write. */
+  readonly failed: Promise<MetersealError>;
   readonly #file: SpoolFile;
+  #fail: (error: MetersealError) => void = () => {};
   #last: SpoolPlace | null = null;
   #committed = 0;
   #pending: PendingTransition[] = [];
@@ -32,6 +35,9 @@ export class TransitionSpool {
     this.#file = file;
     this.found = found;
     this.#bytes = bytes;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
   }
 
   /**
@@ -75,7 +81,7 @@ export class TransitionSpool {
    *
    * @throws MetersealError `commit-failed`, `disk-full`
    */
-  append(transition: SwitchTransition): Promise<void> {
+  async append(transition: SwitchTransition): Promise<void> {
     const record = { kind: 'transition', seq: (this.#last?.seq ?? 0) + 1, transition } as const;
     if (!this.#take(record)) {
       throw new MetersealError(
@@ -83,18 +89,18 @@ export class TransitionSpool {
         `couldn't spool transition: ${transition.from} is not the last state`,
       );
     }
-    return this.#write(record, (bytes) => this.#file.append(bytes));
+    await this.#write(record, (bytes) => this.#file.append(bytes));
   }
 
   /** Notes that the chain has everything up to `seq`. Losing this note costs one request that is answered again. */
-  committed(seq: number): Promise<void> {
+  async committed(seq: number): Promise<void> {
     const record = { kind: 'committed', seq } as const;
     if (!this.#take(record)) {
       throw new MetersealError('bad-argument', `couldn't note commit: ${seq} is not pending`);
     }
     const noted = this.#write(record, (bytes) => this.#file.note(bytes));
-    if (this.#bytes > MAX_FILE_BYTES && this.#pending.length === 0) return this.#compact();
-    return noted;
+    if (this.#bytes > MAX_FILE_BYTES && this.#pending.length === 0) await this.#compact();
+    else await noted;
   }
 
   /**
@@ -158,7 +164,9 @@ export class TransitionSpool {
   #enqueue(write: () => Promise<void>): Promise<void> {
     const written = this.#writes.then(() =>
       write().catch((cause: unknown) => {
-        throw writeFailure(cause);
+        const failure = writeFailure(cause);
+        this.#fail(failure);
+        throw failure;
       }),
     );
     this.#writes = written;

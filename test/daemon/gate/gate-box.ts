@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,14 +5,18 @@ import { join } from 'node:path';
 import { javascriptEngine } from '@meterseal/native';
 import type { LeaseAnswer, LeaseRequest } from '@meterseal/protocol';
 import { decodeLeaseAnswer, encodeLeaseRequest, signMessage } from '@meterseal/protocol';
+import { ComparisonProxy } from 'meterseal/internal/gate/comparison-proxy';
+import { ProcessDriver } from 'meterseal/internal/gate/drivers/process';
 import type { GateOptions, GateRole } from 'meterseal/internal/gate/role';
 import { startGate } from 'meterseal/internal/gate/role';
 import { createLogger } from 'meterseal/internal/host/logger';
 import type { Test } from 'tap';
 import { closed } from './http-peer.js';
 import { ManualClock } from './manual-clock.js';
+import { ObservedDriver } from './observed-driver.js';
 import { ProofServer } from './proof-server.js';
 import { SwitchChainServer } from './switch-chain-server.js';
+import { until } from './until.js';
 
 export const PLATFORM_ID = 'meterseal.example/meterseal/box-7';
 
@@ -51,12 +54,12 @@ export async function exchange(port: number, bytes: Uint8Array): Promise<Buffer>
 /** True if a connect to the port is refused. */
 export async function isRefused(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
-  const [error] = (await Promise.race([
-    once(socket, 'connect'),
-    once(socket, 'error').catch((e) => [e]),
-  ])) as [NodeJS.ErrnoException | undefined];
+  const code = await new Promise<string | undefined>((resolve) => {
+    socket.once('connect', () => resolve('accepted'));
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
   socket.destroy();
-  return error?.code === 'ECONNREFUSED';
+  return code === 'ECONNREFUSED';
 }
 
 /** One gate with everything around it. */
@@ -66,6 +69,7 @@ export class GateBox {
   readonly proof = new ProofServer();
   readonly folder: string;
   gate!: GateRole;
+  #driver: ObservedDriver | null = null;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -97,8 +101,9 @@ export class GateBox {
     return join(this.folder, 'gate');
   }
 
-  async start(change: Partial<GateOptions> = {}): Promise<GateRole> {
-    this.gate = await startGate({
+  /** As an operator would have it, but for the clock. */
+  get options(): GateOptions {
+    return {
       stateDir: this.stateDir,
       platformId: PLATFORM_ID,
       control: { host: '127.0.0.1', port: 0 },
@@ -109,9 +114,24 @@ export class GateBox {
       sockets: { proof: this.proofSocket, switch: this.switchSocket },
       clock: this.clock,
       log: createLogger('silent'),
-      ...change,
-    });
+    };
+  }
+
+  /** Starts the gate with its process driver, or with the one that is given. */
+  async start(change: Partial<GateOptions> = {}): Promise<GateRole> {
+    const { clock, proofSocket } = this;
+    const handler = new ComparisonProxy({ proofSocket, clock });
+    const driver = change.driver ?? new ProcessDriver({ host: '127.0.0.1', port: 0, handler, clock });
+    this.#driver = new ObservedDriver(driver);
+    this.gate = await startGate({ ...this.options, ...change, driver: this.#driver });
     return this.gate;
+  }
+
+  /** Moves the clock; what the driver does in real time keeps up with it. */
+  async advance(ms: number): Promise<void> {
+    const idle = () => until('the driver is done', () => this.#driver?.busy === 0);
+    await idle();
+    await this.clock.advance(ms, idle);
   }
 
   get state(): string {

@@ -37,8 +37,12 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Moves on, and wakes whom it passes, in order. */
-  async advance(ms: number): Promise<void> {
+  /**
+   * Moves on, and wakes whom it passes, in order.
+   *
+   * @param settle waits, after each, for what was begun in real time
+   */
+  async advance(ms: number, settle: () => Promise<void> = async () => {}): Promise<void> {
     const end = this.#monotonic + ms;
     for (;;) {
       const [next] = this.#sleepers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
@@ -48,6 +52,7 @@ export class ManualClock implements Clock {
       this.#monotonic = Math.max(this.#monotonic, next.at);
       next.wake();
       await new Promise((resolve) => setImmediate(resolve));
+      await settle();
     }
     this.#now += end - this.#monotonic;
     this.#monotonic = end;

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { SwitchTransition } from '@meterseal/protocol';
 import { equalBytes, toHex, transitionBytes, transitionFromBytes } from '@meterseal/protocol';
 
-/** Stands for switch.sock: keeps transitions by the chain's rules, and can be away, deaf or forgetful. */
+/** Stands for switch.sock: keeps transitions by the chain's rules, and can be away or deaf. */
 export class SwitchChainServer {
   readonly transitions: SwitchTransition[] = [];
   /** What happens to transitions: answered, committed without an answer, or neither. */
@@ -50,7 +50,6 @@ export class SwitchChainServer {
   }
 
   #last(response: ServerResponse): void {
-    if (this.mode !== 'answers') return;
     const last = this.transitions.at(-1);
     answer(response, 200, { seq: this.transitions.length, to: last?.to ?? 'isolated' });
   }

@@ -77,8 +77,8 @@ t.test('numbers are given in the order of the calls, before the writes are throu
 t.test('a transition that does not follow the last state is not spooled', async (t) => {
   const file = new FaultySpoolFile(fresh);
   const spool = await TransitionSpool.open(file);
-  t.throws(() => spool.append(nth(1)), { code: 'bad-argument' });
-  t.throws(() => spool.committed(1), { code: 'bad-argument' });
+  await t.rejects(spool.append(nth(1)), { code: 'bad-argument' });
+  await t.rejects(spool.committed(1), { code: 'bad-argument' });
   t.equal(file.writes, 0);
 });
 
@@ -179,6 +179,7 @@ t.test('a write that fails is the last one, whether it was applied or not', asyn
     const { writes } = file;
     await t.rejects(spool.append(nth(2)), { code: 'commit-failed' }, 'nothing is written after it');
     await t.rejects(spool.settled(), { code: 'commit-failed' });
+    t.equal((await spool.failed).code, 'commit-failed');
     t.equal(file.writes, writes);
     const again = await TransitionSpool.open(file);
     t.same(
