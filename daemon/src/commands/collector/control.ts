@@ -69,7 +69,7 @@ export function reportOf(result: ComparisonResult): ComparisonReport {
     unverifiable: named('unverifiable'),
     counts: { tampered: counts.tampered, unverifiable: counts.unverifiable },
     chain: chain === null ? null : { ...chain, root: toHex(chain.root) },
-    windowMs,
+    windowMs: Math.round(windowMs),
   };
 }
 

@@ -165,13 +165,26 @@ export class DemoBox {
 
   async #startSimulator(kind: 'serial' | 'tcp', meters: readonly DemoMeter[]): Promise<string> {
     const units = meters.flatMap(({ unit, profile }) => ['--unit', `${unit}=${profile}`]);
-    const where = kind === 'serial' ? ['--serial'] : ['--tcp', '127.0.0.1:0'];
-    const child = this.#child(`meters-${kind}`, [SIMULATOR, ...where, ...units]);
+    const where = kind === 'serial' ? ['--serial', '--seed', '1'] : ['--tcp', '127.0.0.1:0', '--seed', '2'];
+    const child = this.#child(`meters-${kind}`, [
+      SIMULATOR,
+      ...where,
+      ...units,
+      '--epoch',
+      this.#firstStart(),
+    ]);
     this.#children.push(child);
     const ready = await child.ready<{ tcp?: { port: number }; serial?: { path: string } }>(READY_MS);
     return kind === 'serial'
       ? `rtu://${ready.serial!.path}?baud=9600&parity=none&stop=1`
       : `tcp://127.0.0.1:${ready.tcp!.port}`;
+  }
+
+  /** When this demo first started: the meters' counters go on from there, as real ones would. */
+  #firstStart(): string {
+    const file = join(this.state.root, 'first-start');
+    if (!existsSync(file)) writeFileAtomically(file, `${Date.now()}\n`, 0o600);
+    return readFileSync(file, 'utf8').trim();
   }
 
   #startDaemon(): void {
