@@ -81,7 +81,7 @@ export interface GateRole {
 }
 
 /** Milliseconds that a request waits for what has to be on the chain before it. */
-const CHAIN_MS = 5_000;
+const CHAIN_MS = 3_000;
 /** Milliseconds that a stop waits for the chain. */
 const STOP_MS = 2_000;
 

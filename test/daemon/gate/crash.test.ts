@@ -197,7 +197,7 @@ t.test('a cut-off last write is mended at the start', async (t) => {
   await box.start();
   await box.connect();
   await box.gate.stop();
-  const path = `${box.stateDir}/transitions`;
+  const path = `${box.options.stateDir}/transitions`;
   const whole = new Uint8Array(readFileSync(path));
   const torn = new FaultySpoolFile(whole.slice(0, whole.length - 3));
   await box.start({ spoolFile: torn });

@@ -62,6 +62,21 @@ export async function isRefused(port: number): Promise<boolean> {
   return code === 'ECONNREFUSED';
 }
 
+/** Everything but the clock, as an operator would have it; the sockets are expected in `folder`. */
+export function gateOptions(folder: string): Omit<GateOptions, 'clock'> {
+  return {
+    stateDir: join(folder, 'gate'),
+    platformId: PLATFORM_ID,
+    control: { host: '127.0.0.1', port: 0 },
+    comparison: { port: 0 },
+    maxLeaseMs: 120_000,
+    collectorKeys: [COLLECTOR.publicKey, SECOND_COLLECTOR.publicKey],
+    crypto: javascriptEngine,
+    sockets: { proof: join(folder, 'p.sock'), switch: join(folder, 's.sock') },
+    log: createLogger('silent'),
+  };
+}
+
 /** One gate with everything around it. */
 export class GateBox {
   readonly clock = new ManualClock();
@@ -90,31 +105,15 @@ export class GateBox {
   }
 
   get switchSocket(): string {
-    return join(this.folder, 's.sock');
+    return gateOptions(this.folder).sockets.switch;
   }
 
   get proofSocket(): string {
-    return join(this.folder, 'p.sock');
+    return gateOptions(this.folder).sockets.proof;
   }
 
-  get stateDir(): string {
-    return join(this.folder, 'gate');
-  }
-
-  /** As an operator would have it, but for the clock. */
   get options(): GateOptions {
-    return {
-      stateDir: this.stateDir,
-      platformId: PLATFORM_ID,
-      control: { host: '127.0.0.1', port: 0 },
-      comparison: { port: 0 },
-      maxLeaseMs: 120_000,
-      collectorKeys: [COLLECTOR.publicKey, SECOND_COLLECTOR.publicKey],
-      crypto: javascriptEngine,
-      sockets: { proof: this.proofSocket, switch: this.switchSocket },
-      clock: this.clock,
-      log: createLogger('silent'),
-    };
+    return { ...gateOptions(this.folder), clock: this.clock };
   }
 
   /** Starts the gate with its process driver, or with the one that is given. */
