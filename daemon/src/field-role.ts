@@ -7,6 +7,7 @@ import { IdentityKeys } from './agent/identity-keys.js';
 import { MeterAgent } from './agent/meter-agent.js';
 import { PlatformClient } from './agent/platform-client.js';
 import { Recorder } from './agent/recorder.js';
+import { restartNumbers } from './agent/restart-numbers.js';
 import { Submitter } from './agent/submitter.js';
 import type { CollectorConfig, Config, MeterConfig } from './config/config.js';
 import { readSecretLine } from './config/config.js';
@@ -17,7 +18,7 @@ import type { ApiServer } from './host/api-server.js';
 import { createApiServer, listenOnSocket, stopApiServer } from './host/api-server.js';
 import type { Clock } from './host/clock.js';
 import { ClockWatch } from './host/clock-state.js';
-import { HttpClient } from './host/http-client.js';
+import { HttpClient, isOutage } from './host/http-client.js';
 import type { Logger } from './host/logger.js';
 import type { StateFolder } from './host/state-folder.js';
 import { Worker } from './host/worker.js';
@@ -86,20 +87,32 @@ type FieldMeterRuntime = ScheduledMeter & {
 };
 
 const RETRY_MS = { first: 500, most: 30_000 };
+/** How long a request under way may still take when the field stops. */
+const STOP_GRACE_MS = 2_000;
 /** Work is looked for this often even if nothing was recorded: acknowledgements become due, sessions end. */
 const IDLE_MS = 5_000;
 
 /** The field: polls meters, records, and sends what is recorded two ways, each from its own worker. */
 export async function startField(options: FieldOptions): Promise<FieldRole> {
-  const field = new Field(options, await FieldStore.open(options.state.fieldDatabase));
-  await field.start();
-  return field;
+  const store = await FieldStore.open(options.state.fieldDatabase);
+  let field: Field | undefined;
+  try {
+    field = new Field(options, store);
+    await field.start();
+    return field;
+  } catch (error) {
+    await field?.stop();
+    await store.close();
+    throw error;
+  }
 }
 
 class Field implements FieldRole {
   readonly failed: Promise<MetersealError>;
   readonly #options: FieldOptions;
   readonly #store: FieldStore;
+  readonly #recorder: Recorder;
+  readonly #connections: HttpClient[] = [];
   readonly #platform: PlatformClient;
   readonly #submitter: Submitter;
   readonly #keys: IdentityKeys;
@@ -114,7 +127,6 @@ class Field implements FieldRole {
   readonly #enrolling: Worker;
   readonly #submitting: Worker;
   #api: ApiServer | undefined;
-  #receiptShown = false;
   #fail: (error: MetersealError) => void = () => {};
 
   constructor(options: FieldOptions, store: FieldStore) {
@@ -124,11 +136,12 @@ class Field implements FieldRole {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#platform = new PlatformClient(
-      new HttpClient({ socketPath: state.sockets.platform }, 'the platform'),
-    );
+    const http = new HttpClient({ socketPath: state.sockets.platform }, 'the platform');
+    this.#connections.push(http);
+    this.#platform = new PlatformClient(http);
     this.#keys = new IdentityKeys(state.identityKeys, engine);
-    const recorder = new Recorder(store, engine, random, software);
+    this.#recorder = new Recorder(store, engine, random, software);
+    const recorder = this.#recorder;
     this.#submitter = new Submitter({
       platform: this.#platform,
       store,
@@ -160,7 +173,14 @@ class Field implements FieldRole {
     const { state, log } = this.#options;
     for (const meter of this.#meters) {
       const known = await this.#store.meter(meter.config.id);
-      if (known.state === 'enrolled') this.#enrolled(meter, enrolledMeter(known, this.#tools()));
+      if (known.state !== 'enrolled') continue;
+      try {
+        this.#enrolled(meter, enrolledMeter(known, this.#tools()));
+      } catch (error) {
+        // A key file that is missing or damaged is one meter's trouble; the enrolment worker looks for it again.
+        if (!isMetersealError(error)) throw error;
+        this.#refuseEnrolment(meter, error);
+      }
     }
     this.#api = createApiServer({ bodyLimit: 1_024, log });
     this.#api.get('/v1/status', () => this.status());
@@ -175,7 +195,14 @@ class Field implements FieldRole {
   async stop(): Promise<void> {
     await Promise.all(this.#schedulers.map((scheduler) => scheduler.stop()));
     await Promise.all(this.#buses.map((bus) => bus.close()));
-    await Promise.all(this.#workers().map((worker) => worker.stop()));
+    const stopped = Promise.all(this.#workers().map((worker) => worker.stop()));
+    // Whoever does not answer now is not waited for: what was sent and not acknowledged is sent again.
+    const inTime = new AbortController();
+    const late = this.#options.clock.sleep(STOP_GRACE_MS, inTime.signal);
+    await Promise.race([stopped, late]);
+    for (const http of this.#connections) http.close();
+    await stopped;
+    inTime.abort();
     this.#submitter.close();
     if (this.#api !== undefined) await stopApiServer(this.#api);
     await this.#store.close();
@@ -280,52 +307,23 @@ class Field implements FieldRole {
       },
       'the collector',
     );
+    this.#connections.push(http);
     const deliverer = new Deliverer({
       client: new CollectorClient(http),
-      outbox: this.#outbox(),
+      outbox: this.#store,
       crypto: engine,
+      clock,
       log,
       platformId: config.platformId,
       collectorKey: collector.key,
-      // Numbers are compared with the chain first; but a platform that is away does not hold up collection.
-      mayDeliver: (number) => this.#submitter.isReconciled(number) || this.#submitting.isFailing,
-    });
-    const worker = this.#worker('delivery', async () => {
-      const more = await deliverer.deliver();
-      if (!this.#submitting.isFailing) {
-        await chainAcknowledgements(collector.key, this.#enrolledNumbers(), {
-          receipts: this.#store,
-          chain: (signed) => this.#platform.acknowledge(signed),
-          now: () => clock.now(),
-        });
-      }
-      return more;
-    });
-    this.#deliveries.push({ key: collector.key, deliverer, worker });
-  }
-
-  #outbox(): ConstructorParameters<typeof Deliverer>[0]['outbox'] {
-    const store = this.#store;
-    const recorder = new Recorder(store, this.#options.engine, this.#options.random, this.#options.software);
-    return {
-      delivery: (meter, collector) => store.delivery(meter, collector),
-      saveDelivery: (meter, collector, state) => store.saveDelivery(meter, collector, state),
-      pending: (meter, after, limit) => store.pending(meter, after, limit),
-      hashes: (meter, from, to) => store.hashes(meter, from, to),
-      voids: (meter, from, to) => store.voids(meter, from, to),
-      raiseAbove: async (number, peak) => {
-        const row = (await store.meters()).find((meter) => meter.number === number)!;
-        if (peak <= row.anchoredTo) return;
-        await store.renumber(
-          number,
-          row.anchoredTo + 1,
-          peak,
-          (bytes, seq) => recorder.remake(bytes, seq),
-          (like, seq) => recorder.lost(like, seq),
-        );
-        this.#event({ kind: 'restored', subject: row.subject!, from: row.anchoredTo + 1, to: peak });
+      mayDeliver: (number) => this.#submitter.mayDeliver(number),
+      restartNumbers: async (number, seen) => {
+        await restartNumbers(this.#store, this.#recorder, number, seen);
+        this.#submitting.wake();
       },
-    };
+    });
+    const worker = this.#worker('delivery', () => deliverer.deliver());
+    this.#deliveries.push({ key: collector.key, deliverer, worker });
   }
 
   async #record(meter: FieldMeterRuntime, sample: Sample): Promise<void> {
@@ -346,14 +344,19 @@ class Field implements FieldRole {
         this.#enrolled(meter, await enrol(meter.agent.data, this.#tools()));
         log.info({ subject: meter.agent.enrolled!.meter.subject }, 'meter enrolled');
       } catch (error) {
-        if (!isMetersealError(error)) throw error;
-        if (error.code === 'unreachable' || error.code === 'timeout') throw error;
-        if (meter.agent.problem !== error.code)
-          log.error({ meter: meter.config.id, err: error }, 'enrolment refused');
-        meter.agent.problem = error.code;
+        if (!isMetersealError(error) || isOutage(error)) throw error;
+        this.#refuseEnrolment(meter, error);
       }
     }
     return false;
+  }
+
+  /** Told once, not at every attempt. */
+  #refuseEnrolment({ agent, config }: FieldMeterRuntime, error: MetersealError): void {
+    if (agent.problem !== error.code) {
+      this.#options.log.error({ meter: config.id, err: error }, 'meter not enrolled');
+    }
+    agent.problem = error.code;
   }
 
   #enrolled(meter: FieldMeterRuntime, enrolled: ReturnType<typeof enrolledMeter>): void {
@@ -366,21 +369,38 @@ class Field implements FieldRole {
   }
 
   async #submit(): Promise<boolean> {
-    if (!this.#receiptShown) {
-      const receipt = await this.#store.lastReceipt();
-      if (receipt !== undefined) await this.#platform.presentReceipt(receipt);
-      this.#receiptShown = true;
+    try {
+      const more = await this.#submitter.submit();
+      if (!more) await this.#chainAcknowledgements();
+      return more;
+    } finally {
+      // Deliveries may have waited for the numbers to be compared with the chain's, or for that to fail.
+      for (const { worker } of this.#deliveries) worker.wake();
     }
-    const more = await this.#submitter.submit();
-    // Deliveries may have waited for the numbers to be compared with the chain's.
-    for (const { worker } of this.#deliveries) worker.wake();
-    return more;
   }
 
+  async #chainAcknowledgements(): Promise<void> {
+    const { clock, log } = this.#options;
+    for (const { key } of this.#deliveries) {
+      await chainAcknowledgements(key, this.#enrolledNumbers(), {
+        receipts: this.#store,
+        chain: (signed) => this.#platform.acknowledge(signed),
+        now: () => clock.now(),
+        log,
+      });
+    }
+  }
+
+  /** Keeps an event until the chain has it. */
   #event(event: EventBody): void {
-    this.#platform.event(event).catch((error: unknown) => {
-      this.#options.log.warn({ err: error, kind: event.kind }, 'event not committed');
-    });
+    this.#store.addEvent(event).then(
+      (kept) => {
+        if (!kept)
+          this.#options.log.error({ kind: event.kind }, 'event dropped: too many wait for the chain');
+        this.#submitting.wake();
+      },
+      (error: unknown) => this.#fail(asFatal(error)),
+    );
   }
 
   #enrolledNumbers(): number[] {

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
+import type { ErrorCode, EventBody } from '@meterseal/protocol';
+import { isMetersealError, MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
+import type { SqlValue } from '../host/database.js';
 import { Database } from '../host/database.js';
+import { PRAGMAS, SQL } from './field-statements.js';
 
 export type EnrolmentState = 'new' | 'offered' | 'enrolled';
 
@@ -13,19 +16,22 @@ export type FieldMeter = {
   readonly salt: Uint8Array | null;
   readonly identityKey: Uint8Array | null;
   readonly nonce: Uint8Array | null;
+  /** From here on every number is a record or known to be lost; null before the first enrolment. */
+  readonly firstSeq: number | null;
   /** The number that the next record takes. */
   readonly nextSeq: number;
+  /** No number up to here is sent to the chain any more. */
   readonly anchoredTo: number;
   /** The device's serial number that was first read, or accepted since; null where none was read. */
   readonly serial: string | null;
 };
 
-export type StoredRecord = {
+export type RecordBytes = { readonly bytes: Uint8Array; readonly hash: Uint8Array };
+
+export type StoredRecord = RecordBytes & {
   readonly seq: number;
-  /** 1: a void record that took the place of a refused one. */
+  /** 1: a void record that took the place of a refused or lost one. */
   readonly version: 0 | 1;
-  readonly bytes: Uint8Array;
-  readonly hash: Uint8Array;
   readonly entryIndex: number | null;
 };
 
@@ -39,6 +45,9 @@ export type DeliveryState = {
   readonly chainedMs: number;
 };
 
+/** Numbers that this database gave up, and how many readings were made again above them. */
+export type GivenUp = { readonly from: number; readonly to: number; readonly remade: number };
+
 const NOTHING_DELIVERED: DeliveryState = {
   first: 1,
   ackedTo: 0,
@@ -48,57 +57,26 @@ const NOTHING_DELIVERED: DeliveryState = {
   chainedMs: 0,
 };
 
-const METER_COLUMNS =
-  'number, id, state, subject, salt, identity_key AS identityKey, nonce, next_seq AS nextSeq, anchored_to AS anchoredTo, serial';
-const RECORD_COLUMNS = 'seq, version, bytes, hash, entry_index AS entryIndex';
-
-const SQL = {
-  meterById: `SELECT ${METER_COLUMNS} FROM meter WHERE id = ?`,
-  meters: `SELECT ${METER_COLUMNS} FROM meter ORDER BY number`,
-  addMeter: 'INSERT INTO meter (id) VALUES (?) ON CONFLICT (id) DO NOTHING',
-  saveOffer: `UPDATE meter SET state = 'offered', subject = ?, salt = ?, identity_key = ?, nonce = ? WHERE number = ?`,
-  confirm: `UPDATE meter SET state = 'enrolled', nonce = NULL, next_seq = max(next_seq, ?),
-            anchored_to = max(anchored_to, ? - 1) WHERE number = ?`,
-  forgetEnrolment: `UPDATE meter SET state = 'new', nonce = NULL WHERE number = ?`,
-  nextSeq: 'SELECT next_seq AS nextSeq FROM meter WHERE number = ?',
-  takeSeq: 'UPDATE meter SET next_seq = ? WHERE number = ?',
-  saveSerial: 'UPDATE meter SET serial = ? WHERE number = ?',
-  addRecord: 'INSERT INTO record (meter, seq, version, bytes, hash) VALUES (?, ?, ?, ?, ?)',
-  // The void record, where there is one, is what the chain gets.
-  unanchored: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ?1 AND seq > ?2 AND version =
-                 (SELECT max(version) FROM record AS r WHERE r.meter = ?1 AND r.seq = record.seq)
-               ORDER BY seq LIMIT ?3`,
-  record: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version DESC LIMIT 1`,
-  versions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version`,
-  firstVersions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq > ? AND seq <= ? AND version = 0
-                  ORDER BY seq LIMIT ?`,
-  allRecords: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND (seq, version) > (?, ?)
-               ORDER BY seq, version LIMIT ?`,
-  hashes: 'SELECT hash FROM record WHERE meter = ? AND seq >= ? AND seq <= ? AND version = 0 ORDER BY seq',
-  voids: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND version = 1 AND seq >= ? AND seq <= ? ORDER BY seq`,
-  receipt: 'UPDATE record SET entry_index = ? WHERE meter = ? AND seq = ? AND version = ?',
-  anchoredTo: 'UPDATE meter SET anchored_to = max(anchored_to, ?) WHERE number = ?',
-  removeRecords: 'DELETE FROM record WHERE meter = ? AND seq >= ? AND seq <= ?',
-  delivery: `SELECT first, acked_to AS ackedTo, running_hash AS runningHash, acknowledgement,
-             chained_to AS chainedTo, chained_ms AS chainedMs FROM delivery WHERE meter = ? AND collector = ?`,
-  saveDelivery: `INSERT INTO delivery (meter, collector, first, acked_to, running_hash, acknowledgement)
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (meter, collector) DO UPDATE SET first = excluded.first,
-                 acked_to = excluded.acked_to, running_hash = excluded.running_hash,
-                 acknowledgement = coalesce(excluded.acknowledgement, acknowledgement)`,
-  chained: 'UPDATE delivery SET chained_to = ?, chained_ms = ? WHERE meter = ? AND collector = ?',
-  lastRecord: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? ORDER BY seq DESC LIMIT 1`,
-  backlog: 'SELECT count(*) AS count FROM record WHERE meter = ? AND seq > ? AND version = 0',
-  meta: 'SELECT value FROM meta WHERE key = ?',
-  saveMeta:
-    'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
-} as const;
-
-const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON'];
 const SCHEMA = new URL('../../src/agent/field-store.sql', import.meta.url);
+/** Records that are held in memory while all of a meter's are gone through. */
+const PAGE = 500;
 
-/** field.db: meters, records with their receipts, and what was acknowledged. */
+/** True for an error that says that field.db itself, or the disk under it, has failed. */
+export function isStoreFailure(error: unknown): boolean {
+  return isMetersealError(error, ...STORE_FAILURES) || isMetersealError(error, 'busy', 'bad-argument');
+}
+
+const STORE_FAILURES: readonly ErrorCode[] = ['disk-full', 'file-unusable', 'file-damaged'];
+
+/**
+ * field.db: meters, records with their receipts, and what was acknowledged. Every write is on disk when it resolves.
+ *
+ * The first write that fails for the disk's sake is the last: nobody knows what of it is there, so nothing more is written
+ * through this connection, and no number given. Whoever runs the field ends the process.
+ */
 export class FieldStore {
   readonly #db: Database;
+  #failure: MetersealError | undefined;
 
   private constructor(db: Database) {
     this.#db = db;
@@ -118,10 +96,10 @@ export class FieldStore {
 
   /** The meter's row; a meter that was never seen gets one. */
   async meter(id: string): Promise<FieldMeter> {
-    await this.#db.run(SQL.addMeter, id);
-    const meter = await this.findMeter(id);
-    if (meter === undefined) throw new MetersealError('file-unusable', "couldn't add meter to field.db");
-    return meter;
+    const known = await this.findMeter(id);
+    if (known !== undefined) return known;
+    await this.#run(SQL.addMeter, id);
+    return (await this.findMeter(id))!;
   }
 
   findMeter(id: string): Promise<FieldMeter | undefined> {
@@ -137,33 +115,35 @@ export class FieldStore {
     number: number,
     offer: { subject: number; salt: Uint8Array; identityKey: Uint8Array; nonce: Uint8Array },
   ): Promise<void> {
-    await this.#db.run(SQL.saveOffer, offer.subject, offer.salt, offer.identityKey, offer.nonce, number);
+    await this.#run(SQL.saveOffer, offer.subject, offer.salt, offer.identityKey, offer.nonce, number);
   }
 
   /** @param firstSeq the number of the first reading under this enrolment, as the chain's entry says */
-  async confirmEnrolment(number: number, firstSeq: number): Promise<void> {
-    await this.#db.run(SQL.confirm, firstSeq, firstSeq, number);
+  confirmEnrolment(number: number, firstSeq: number): Promise<void> {
+    return this.#change(async () => {
+      const { firstSeq: known, nextSeq } = await this.#meter(number);
+      if (known !== null && nextSeq < firstSeq) {
+        await this.#db.run(SQL.addLost, number, nextSeq, firstSeq - 1);
+      }
+      await this.#db.run(SQL.confirm, firstSeq, number);
+    });
   }
 
   async forgetEnrolment(number: number): Promise<void> {
-    await this.#db.run(SQL.forgetEnrolment, number);
+    await this.#run(SQL.forgetEnrolment, number);
   }
 
   async saveSerial(number: number, serial: string): Promise<void> {
-    await this.#db.run(SQL.saveSerial, serial, number);
+    await this.#run(SQL.saveSerial, serial, number);
   }
 
   /**
    * Gives the next number and commits the record made for it, in one transaction: a number is used once, and no record
    * exists without being stored.
    */
-  appendRecord(
-    number: number,
-    make: (seq: number) => { bytes: Uint8Array; hash: Uint8Array },
-  ): Promise<StoredRecord> {
-    return this.#db.transaction(async () => {
-      const row = await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number);
-      const seq = row!.nextSeq;
+  appendRecord(number: number, make: (seq: number) => RecordBytes): Promise<StoredRecord> {
+    return this.#change(async () => {
+      const { nextSeq: seq } = await this.#meter(number);
       const { bytes, hash } = make(seq);
       await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
       await this.#db.run(SQL.takeSeq, seq + 1, number);
@@ -173,7 +153,7 @@ export class FieldStore {
 
   /** What the chain still has to get, in order: the void record where there is one. */
   unanchored(meter: FieldMeter, limit: number): Promise<StoredRecord[]> {
-    return this.#db.all<StoredRecord>(SQL.unanchored, meter.number, meter.anchoredTo, limit);
+    return this.#db.all<StoredRecord>(SQL.standing, meter.number, meter.anchoredTo, limit);
   }
 
   /** The record that stands for this number: the void one, where there is one. */
@@ -181,34 +161,24 @@ export class FieldStore {
     return this.#db.get<StoredRecord>(SQL.record, number, seq);
   }
 
-  versions(number: number, seq: number): Promise<StoredRecord[]> {
-    return this.#db.all<StoredRecord>(SQL.versions, number, seq);
-  }
-
   /** Readings as first made, in order, above `after`. */
   pending(number: number, after: number, limit: number): Promise<StoredRecord[]> {
-    return this.firstVersions(number, after, Number.MAX_SAFE_INTEGER, limit);
+    return this.#db.all<StoredRecord>(SQL.firstVersions, number, after, Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /** The number that the meter's next record takes. */
+  async nextSeq(number: number): Promise<number> {
+    return (await this.#meter(number)).nextSeq;
   }
 
   /** The hashes of the readings `from`…`to` as first made; undefined where one is missing. */
   async hashes(number: number, from: number, to: number): Promise<Uint8Array[] | undefined> {
-    const count = to - from + 1;
     const rows = await this.#db.all<{ hash: Uint8Array }>(SQL.hashes, number, from, to);
-    return rows.length === count ? rows.map(({ hash }) => hash) : undefined;
+    return rows.length === to - from + 1 ? rows.map(({ hash }) => hash) : undefined;
   }
 
-  /** Readings as first made, `after` < seq ≤ `to`. */
-  firstVersions(number: number, after: number, to: number, limit: number): Promise<StoredRecord[]> {
-    return this.#db.all<StoredRecord>(SQL.firstVersions, number, after, to, limit);
-  }
-
-  /** Void records of the numbers `from`…`to`, in order. */
-  voids(number: number, from: number, to: number): Promise<StoredRecord[]> {
-    return this.#db.all<StoredRecord>(SQL.voids, number, from, to);
-  }
-
-  async addVoid(number: number, seq: number, bytes: Uint8Array, hash: Uint8Array): Promise<void> {
-    await this.#db.run(SQL.addRecord, number, seq, 1, bytes, hash);
+  async addVoid(number: number, seq: number, { bytes, hash }: RecordBytes): Promise<void> {
+    await this.#run(SQL.addVoid, number, seq, bytes, hash);
   }
 
   /** Notes receipts; `receipts` rise by number and leave none out. */
@@ -216,7 +186,7 @@ export class FieldStore {
     number: number,
     receipts: readonly { seq: number; version: 0 | 1; index: number }[],
   ): Promise<void> {
-    return this.#db.transaction(async () => {
+    return this.#change(async () => {
       for (const { seq, version, index } of receipts) {
         await this.#db.run(SQL.receipt, index, number, seq, version);
       }
@@ -226,41 +196,75 @@ export class FieldStore {
   }
 
   /**
-   * Gives up the numbers from `from` on, which this database used a second time after it was put back to an earlier copy,
-   * and makes their readings again above `peak`. `fill` gives void records for numbers up to `peak` that nobody but this
-   * field could still fill.
+   * Starts a meter's numbers anew, because somebody has seen it use numbers up to `peak` for readings that are not here:
+   * this database was put back to an earlier copy. If it has meanwhile used such a number again, the readings from there
+   * on are made again above every number that was ever used; the event for the chain is kept in the same transaction.
    *
-   * @returns how many readings were made again
+   * @param seen `from`: the first number that may have been used twice; `onChain`: the chain itself holds the numbers up
+   *   to `peak`, so that it needs nothing below
+   * @param remake the same reading under another number
+   * @returns undefined where no number was lost
    */
-  renumber(
+  restart(
     number: number,
-    from: number,
-    peak: number,
-    remake: (bytes: Uint8Array, seq: number) => { bytes: Uint8Array; hash: Uint8Array },
-    fill?: (like: Uint8Array, seq: number) => { bytes: Uint8Array; hash: Uint8Array },
-  ): Promise<number> {
-    return this.#db.transaction(async () => {
-      const { nextSeq } = (await this.#db.get<{ nextSeq: number }>(SQL.nextSeq, number))!;
-      const old = await this.#db.all<StoredRecord>(SQL.firstVersions, number, from - 1, nextSeq, nextSeq);
-      const like = old[0] ?? (await this.#db.get<StoredRecord>(SQL.lastRecord, number));
-      await this.#db.run(SQL.removeRecords, number, from, nextSeq);
-      if (fill === undefined) {
-        await this.#db.run(SQL.anchoredTo, peak, number);
-      } else if (like !== undefined) {
-        for (let seq = from; seq <= peak; seq++) {
-          const { bytes, hash } = fill(like.bytes, seq);
-          await this.#db.run(SQL.addRecord, number, seq, 1, bytes, hash);
+    { from, peak, onChain }: { readonly from: number; readonly peak: number; readonly onChain: boolean },
+    remake: (bytes: Uint8Array, seq: number) => RecordBytes,
+  ): Promise<GivenUp | undefined> {
+    return this.#change(async () => {
+      const { nextSeq, subject } = await this.#meter(number);
+      if (onChain) await this.#db.run(SQL.anchoredTo, peak, number);
+      const used = await this.#db.get<{ seq: number | null }>(SQL.lowestWithin, number, from, peak);
+      const first = used?.seq ?? nextSeq;
+      const start = Math.max(peak + 1, nextSeq);
+      if (first === start) return undefined;
+
+      let seq = start;
+      for (let after = first - 1; ; ) {
+        const page = await this.#db.all<StoredRecord>(SQL.firstVersions, number, after, nextSeq - 1, PAGE);
+        for (const record of page) {
+          const { bytes, hash } = remake(record.bytes, seq);
+          await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
+          seq++;
         }
+        if (page.length < PAGE) break;
+        after = page.at(-1)!.seq;
       }
-      let seq = Math.max(peak + 1, from);
-      for (const record of old) {
-        const { bytes, hash } = remake(record.bytes, seq);
-        await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
-        seq++;
-      }
+      await this.#db.run(SQL.removeRecords, number, first, nextSeq);
+      await this.#db.run(SQL.removeVoidDeliveries, number, first, nextSeq);
+      await this.#db.run(SQL.addLost, number, first, start - 1);
       await this.#db.run(SQL.takeSeq, seq, number);
-      return old.length;
+      const given: GivenUp = { from: first, to: start - 1, remade: seq - start };
+      await this.#db.run(SQL.addEvent, JSON.stringify({ kind: 'restored', subject: subject!, ...given }));
+      return given;
     });
+  }
+
+  /**
+   * Makes void records for lost numbers that the chain is waiting for: those between the last that it has and the next
+   * record.
+   *
+   * @param make a void record for a number, by any record of the same meter
+   * @param most how many at once
+   */
+  fillLost(
+    number: number,
+    make: (like: Uint8Array, seq: number) => RecordBytes,
+    most: number,
+  ): Promise<void> {
+    return this.#change(async () => {
+      const { anchoredTo } = await this.#meter(number);
+      const next = await this.#db.get<StoredRecord>(SQL.standing, number, anchoredTo, 1);
+      if (next === undefined) return;
+      for (let seq = anchoredTo + 1; seq < Math.min(next.seq, anchoredTo + 1 + most); seq++) {
+        const { bytes, hash } = make(next.bytes, seq);
+        await this.#db.run(SQL.addVoid, number, seq, bytes, hash);
+      }
+    });
+  }
+
+  /** Numbers that were lost, as ranges by their first number. They may touch and overlap. */
+  lost(number: number): Promise<{ first: number; last: number }[]> {
+    return this.#db.all(SQL.lost, number);
   }
 
   async delivery(number: number, collector: Uint8Array): Promise<DeliveryState> {
@@ -268,17 +272,74 @@ export class FieldStore {
     return state ?? NOTHING_DELIVERED;
   }
 
-  async saveDelivery(
+  /** What all collectors have acknowledged of a meter. */
+  deliveries(number: number): Promise<(DeliveryState & { readonly collector: Uint8Array })[]> {
+    return this.#db.all(SQL.deliveries, number);
+  }
+
+  /** @param voids numbers of the void records that went with it */
+  saveDelivery(
     number: number,
     collector: Uint8Array,
     state: { first: number; ackedTo: number; runningHash: Uint8Array; acknowledgement: Uint8Array | null },
+    voids: readonly number[] = [],
   ): Promise<void> {
     const { first, ackedTo, runningHash, acknowledgement } = state;
-    await this.#db.run(SQL.saveDelivery, number, collector, first, ackedTo, runningHash, acknowledgement);
+    return this.#change(async () => {
+      await this.#db.run(SQL.saveDelivery, number, collector, first, ackedTo, runningHash, acknowledgement);
+      for (const seq of voids) await this.#db.run(SQL.addVoidDelivery, number, collector, seq);
+    });
+  }
+
+  /** As the collector says: nothing is known any more of what it got beside the readings. */
+  resetDelivery(
+    number: number,
+    collector: Uint8Array,
+    { first, ackedTo, runningHash }: { first: number; ackedTo: number; runningHash: Uint8Array },
+  ): Promise<void> {
+    return this.#change(async () => {
+      await this.#db.run(SQL.saveDelivery, number, collector, first, ackedTo, runningHash, null);
+      await this.#db.run(SQL.forgetVoidDeliveries, number, collector);
+    });
+  }
+
+  /** Void records of the numbers `from`…`to` that a collector has not acknowledged, in order. */
+  unsentVoids(
+    number: number,
+    collector: Uint8Array,
+    from: number,
+    to: number,
+    limit: number,
+  ): Promise<StoredRecord[]> {
+    return this.#db.all<StoredRecord>(SQL.unsentVoids, number, collector, from, to, limit);
   }
 
   async saveChained(number: number, collector: Uint8Array, to: number, ms: number): Promise<void> {
-    await this.#db.run(SQL.chained, to, ms, number, collector);
+    await this.#run(SQL.chained, to, ms, number, collector);
+  }
+
+  /** Keeps an event until the chain has it; false where so many wait already that it is dropped. */
+  async addEvent(event: EventBody): Promise<boolean> {
+    return (await this.#run(SQL.addEvent, JSON.stringify(event))) === 1;
+  }
+
+  /** The events that the chain does not have, the oldest first. */
+  async events(): Promise<{ id: number; event: EventBody }[]> {
+    const rows = await this.#db.all<{ id: number; body: string }>(SQL.events);
+    return rows.map(({ id, body }) => ({ id, event: JSON.parse(body) as EventBody }));
+  }
+
+  async removeEvent(id: number): Promise<void> {
+    await this.#run(SQL.removeEvent, id);
+  }
+
+  /** The chain's last checkpoint that this field holds a receipt under: the field is witness zero. */
+  async lastReceipt(): Promise<string | undefined> {
+    return (await this.#db.get<{ value: string }>(SQL.meta, 'receipt'))?.value;
+  }
+
+  async saveLastReceipt(note: string): Promise<void> {
+    await this.#run(SQL.saveMeta, 'receipt', note);
   }
 
   /** All versions of all records behind one, in order. */
@@ -292,21 +353,32 @@ export class FieldStore {
 
   /** What SQLite finds wrong with the file itself. */
   async integrity(): Promise<string[]> {
-    const rows = await this.#db.all<{ integrity_check: string }>('PRAGMA integrity_check(20)');
+    const rows = await this.#db.all<{ integrity_check: string }>(SQL.integrity);
     return rows.map((row) => row.integrity_check).filter((text) => text !== 'ok');
   }
 
-  /** How many readings of a meter lie above a number: what a peer still has to get. */
-  async backlog(number: number, above: number): Promise<number> {
-    return (await this.#db.get<{ count: number }>(SQL.backlog, number, above))!.count;
+  async #meter(number: number): Promise<FieldMeter> {
+    const meter = await this.#db.get<FieldMeter>(SQL.meterByNumber, number);
+    if (meter === undefined) throw new MetersealError('bad-argument', `couldn't find meter number ${number}`);
+    return meter;
   }
 
-  /** The chain's last checkpoint that this field holds a receipt under: the field is witness zero. */
-  async lastReceipt(): Promise<string | undefined> {
-    return (await this.#db.get<{ value: string }>(SQL.meta, 'receipt'))?.value;
+  /** @returns how many rows changed */
+  #run(sql: string, ...params: readonly SqlValue[]): Promise<number> {
+    return this.#write(async () => (await this.#db.run(sql, ...params)).changes);
   }
 
-  async saveLastReceipt(note: string): Promise<void> {
-    await this.#db.run(SQL.saveMeta, 'receipt', note);
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    return this.#write(() => this.#db.transaction(work));
+  }
+
+  async #write<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await work();
+    } catch (error) {
+      if (isMetersealError(error, ...STORE_FAILURES)) this.#failure = error;
+      throw error;
+    }
   }
 }

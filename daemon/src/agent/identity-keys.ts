@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine, SigningKey } from '@meterseal/native';
 import { fromPkcs8Pem, toPkcs8Pem } from '@meterseal/native';
@@ -17,10 +16,6 @@ export class IdentityKeys {
   /** Keeps an identity's secret: on disk when this returns. The caller overwrites the seed. */
   save(number: number, seed: Uint8Array): void {
     writeFileAtomically(this.#path(number), toPkcs8Pem(seed), 0o600);
-  }
-
-  has(number: number): boolean {
-    return existsSync(this.#path(number));
   }
 
   /** @throws MetersealError `file-missing`, `file-unusable`, `bad-key` */

@@ -10,7 +10,7 @@ export type MeterAgentTools = {
   readonly recorder: Recorder;
   readonly clock: ClockWatch;
   readonly log: Logger;
-  /** Commits an event to the chain as soon as it can; never throws. */
+  /** Keeps an event for the chain; never throws. */
   readonly event: (event: EventBody) => void;
 };
 
@@ -25,6 +25,8 @@ export class MeterAgent {
   #enrolled: EnrolledMeter | undefined;
   #serial: string | null = null;
   #identity: IdentityState = 'none';
+  /** The other device that was told of last. */
+  #toldOf: string | undefined;
   #last: StoredRecord | undefined;
   /** Why this meter is not enrolled, for the operator. */
   problem: string | undefined;
@@ -75,11 +77,10 @@ export class MeterAgent {
       await this.#tools.store.saveSerial(number, serial);
       this.#serial = serial;
     }
-    const identity = serial === this.#serial ? 'confirmed' : 'changed';
-    if (identity === 'changed' && this.#identity !== 'changed') {
-      this.#tools.log.error({ subject }, "another device answers at this meter's address");
-      this.#tools.event({ kind: 'meter-changed', subject: subject! });
-    }
-    this.#identity = identity;
+    this.#identity = serial === this.#serial ? 'confirmed' : 'changed';
+    if (this.#identity === 'confirmed' || serial === this.#toldOf) return;
+    this.#toldOf = serial;
+    this.#tools.log.error({ subject, serial }, "another device answers at this meter's address");
+    this.#tools.event({ kind: 'meter-changed', subject: subject! });
   }
 }

@@ -1,24 +1,31 @@
 import type {
   AuthenticationAnswer,
   AuthenticationRequest,
-  ChainStatus,
   ChallengeAnswer,
   ConfirmAnswer,
   ConfirmRequest,
   EnrolmentAnswer,
   EnrolmentRequest,
   EventBody,
-  IndexAnswer,
   ReadingFrame,
   ReadingResult,
   ReadingsAnswer,
   SessionAnswer,
   SessionRequest,
 } from '@meterseal/protocol';
-import { concat, encodeSubmission, MetersealError, READING_RESULTS } from '@meterseal/protocol';
+import {
+  AUTHENTICATION_REASONS,
+  concat,
+  encodeSubmission,
+  MetersealError,
+  READING_RESULTS,
+} from '@meterseal/protocol';
 import type { HttpClient } from '../host/http-client.js';
+import { requireShape } from '../host/json-shape.js';
 
-/** Interface 1, as the field speaks it. What is refused comes as a MetersealError with the platform's code. */
+const SUBMISSION_TIMEOUT_MS = 60_000;
+
+/** Interface 1, as the field speaks it. What is refused comes as a `RefusedRequest` with the platform's code. */
 export class PlatformClient {
   readonly #http: HttpClient;
 
@@ -26,53 +33,73 @@ export class PlatformClient {
     this.#http = http;
   }
 
-  enrol(json: EnrolmentRequest): Promise<EnrolmentAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/enrolments', json });
+  async enrol(json: EnrolmentRequest): Promise<EnrolmentAnswer> {
+    const answer = await this.#post('/v1/enrolments', json);
+    const shape = {
+      publicKey: 'text',
+      subject: 'count',
+      salt: 'text',
+      nonce: 'text',
+      offer: 'text?',
+    } as const;
+    return requireShape<EnrolmentAnswer>(answer, shape, 'enrolment');
   }
 
-  confirm(json: ConfirmRequest): Promise<ConfirmAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/enrolments/confirm', json });
+  async confirm(json: ConfirmRequest): Promise<ConfirmAnswer> {
+    const answer = await this.#post('/v1/enrolments/confirm', json);
+    return requireShape<ConfirmAnswer>(answer, { index: 'count', firstSeq: 'count' }, 'confirmation');
   }
 
-  challenge(meter: string): Promise<ChallengeAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/challenges', json: { meter } });
+  async challenge(meter: string): Promise<ChallengeAnswer> {
+    const answer = await this.#post('/v1/challenges', { meter });
+    return requireShape<ChallengeAnswer>(answer, { challenge: 'text', origin: 'text' }, 'challenge');
   }
 
-  authenticate(json: AuthenticationRequest): Promise<AuthenticationAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/authentications', json });
+  async authenticate(json: AuthenticationRequest): Promise<AuthenticationAnswer> {
+    const shape = { result: 'text', reason: 'text', index: 'count?' } as const;
+    const answer = requireShape<AuthenticationAnswer>(
+      await this.#post('/v1/authentications', json),
+      shape,
+      'authentication',
+    );
+    if (Object.hasOwn(AUTHENTICATION_REASONS, answer.reason)) return answer;
+    throw new MetersealError('bad-message', "couldn't read authentication: an unknown reason");
   }
 
-  openSession(json: SessionRequest): Promise<SessionAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/sessions', json });
+  async openSession(json: SessionRequest): Promise<SessionAnswer> {
+    const answer = (await this.#post('/v1/sessions', json)) as SessionAnswer;
+    const shape = { session: 'count', expiresMs: 'count', index: 'count' } as const;
+    requireShape<Omit<SessionAnswer, 'last'>>(answer, shape, 'session');
+    if (answer.last !== null) requireShape(answer.last, { seq: 'count', hash: 'text' }, 'session');
+    return answer;
   }
 
   /** One result per frame, in order; each accepted reading is committed when this returns. */
-  async submit(
-    frames: readonly ReadingFrame[],
-  ): Promise<{ checkpoint: string; results: readonly ReadingResult[] }> {
+  async submit(frames: readonly ReadingFrame[]): Promise<ReadingsAnswer> {
     const answer = await this.#http.json<ReadingsAnswer>({
       method: 'POST',
       path: '/v1/readings',
       bytes: encodeSubmission(frames),
-      timeoutMs: 60_000,
+      timeoutMs: SUBMISSION_TIMEOUT_MS,
     });
-    const { results, checkpoint } = answer;
-    const sound =
-      Array.isArray(results) &&
-      results.length === frames.length &&
-      typeof checkpoint === 'string' &&
-      results.every(isReadingResult);
-    if (!sound) throw new MetersealError('bad-message', "couldn't read receipt: not one result per frame");
-    return answer;
+    const { results } = requireShape<Pick<ReadingsAnswer, 'checkpoint'>>(
+      answer,
+      { checkpoint: 'text' },
+      'receipt',
+    ) as ReadingsAnswer;
+    if (Array.isArray(results) && results.length === frames.length && results.every(isReadingResult)) {
+      return answer;
+    }
+    throw new MetersealError('bad-message', "couldn't read receipt: not one result per frame");
   }
 
   /** @param signed acknowledgements with their signatures */
-  acknowledge(signed: readonly Uint8Array[]): Promise<IndexAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/acknowledgements', bytes: concat(...signed) });
+  async acknowledge(signed: readonly Uint8Array[]): Promise<void> {
+    await this.#http.send({ method: 'POST', path: '/v1/acknowledgements', bytes: concat(...signed) });
   }
 
-  event(json: EventBody): Promise<IndexAnswer> {
-    return this.#http.json({ method: 'POST', path: '/v1/events', json });
+  async event(json: EventBody): Promise<void> {
+    await this.#post('/v1/events', json);
   }
 
   /** Shows the platform the last checkpoint that this field holds: a platform that is behind it must stop. */
@@ -80,12 +107,13 @@ export class PlatformClient {
     await this.#http.send({ method: 'POST', path: '/v1/receipts', text: note });
   }
 
-  status(): Promise<ChainStatus> {
-    return this.#http.json({ method: 'GET', path: '/v1/status' });
+  #post(path: string, json: unknown): Promise<unknown> {
+    return this.#http.json({ method: 'POST', path, json });
   }
 }
 
-function isReadingResult(result: ReadingResult): boolean {
-  const indexed = result.code === 'accepted' || result.code === 'duplicate';
-  return READING_RESULTS.includes(result.code) && (!indexed || Number.isSafeInteger(result.index));
+function isReadingResult(result: ReadingResult | null): boolean {
+  const { code, index } = result ?? {};
+  const isGood = code === 'accepted' || code === 'duplicate';
+  return READING_RESULTS.some((known) => known === code) && (!isGood || Number.isSafeInteger(index));
 }

@@ -8,7 +8,7 @@ import type {
   RecordValue,
 } from '@meterseal/protocol';
 import { decodeRecord, encodeRecord, formatTime, readingHash, toBase64Url, toHex } from '@meterseal/protocol';
-import type { FieldStore, StoredRecord } from './field-store.js';
+import type { FieldStore, RecordBytes, StoredRecord } from './field-store.js';
 
 /** What a poll of a meter gave; times in milliseconds since 1970. */
 export type PolledReading = {
@@ -24,8 +24,6 @@ export type ReadingOrigin = {
   readonly identity: IdentityState;
   readonly clock: ClockState;
 };
-
-type RecordBytes = { readonly bytes: Uint8Array; readonly hash: Uint8Array };
 
 /** What a void record replaces where nobody knows the reading any more. */
 const UNKNOWN_HASH = '0'.repeat(64);
@@ -64,20 +62,30 @@ export class Recorder {
     );
   }
 
-  /** The void record that fills the number of a reading that the platform refused for good. */
+  /**
+   * The void record that fills the number of a reading that the platform refused for good.
+   *
+   * @param reason the platform's code
+   * @throws MetersealError `bad-record` if not even this field can read what was refused
+   */
   voidOf(refused: Uint8Array, reason: string): RecordBytes {
     const replaces = toHex(readingHash(this.#engine, refused));
     const mark = { reason, replaces };
     return this.#encode({ ...decodeRecord(refused), values: [], raw: [], salt: this.#salt(), void: mark });
   }
 
-  /** A void record for a number whose reading this field has lost; `like` is any record of the same meter. */
+  /**
+   * A void record for a number whose reading this field has lost. Nobody knows when that was made: its time, clock and
+   * identity are those of `like`.
+   *
+   * @param like any record of the same meter
+   */
   lost(like: Uint8Array, seq: number): RecordBytes {
     const mark = { reason: 'lost-by-field', replaces: UNKNOWN_HASH };
     return this.#encode({ ...decodeRecord(like), seq, values: [], raw: [], salt: this.#salt(), void: mark });
   }
 
-  /** The same reading under another number, for reconciliation. */
+  /** The same reading under another number, for reconciliation; its time stays. */
   remake(bytes: Uint8Array, seq: number): RecordBytes {
     return this.#encode({ ...decodeRecord(bytes), seq, salt: this.#salt() });
   }

@@ -3,45 +3,44 @@ import {
   authenticationMessage,
   fromBase64,
   MetersealError,
+  platformIdOf,
   sessionMessage,
   toBase64,
 } from '@meterseal/protocol';
-import type { Clock } from '../host/clock.js';
 import type { EnrolledMeter } from './enrolment.js';
 import type { PlatformClient } from './platform-client.js';
 
-/** The last reading that the chain holds of a meter. */
+/** The last reading that the chain holds of a meter; null while it holds none. */
 export type ChainEnd = { readonly seq: number; readonly hash: Uint8Array } | null;
 
-/** A session key in memory; it seals readings and nothing else. */
+/**
+ * A session key in memory; it seals readings and nothing else. When the session ends is for the platform to say, by its
+ * own monotonic clock: a submission that comes too late is answered `session-expired`, and nothing is lost.
+ */
 export type Session = {
   readonly number: number;
   readonly key: SigningKey;
-  /** By this process's monotonic clock, a little before the platform's own end. */
-  readonly endsAt: number;
   readonly last: ChainEnd;
 };
 
-/** Sessions are renewed this long before they end, so that a batch under way is not refused. */
-const RENEW_BEFORE_MS = 5_000;
+export type SessionTools = {
+  readonly platform: PlatformClient;
+  readonly engine: Engine;
+  readonly platformId: string;
+};
 
 /**
  * Steps 2 and 3 of the protocol: authenticate with the identity key, and only then make a session key.
  *
- * @throws MetersealError with the platform's code where it refuses
+ * @throws MetersealError what the platform refuses as `RefusedRequest`, a rejected authentication with its reason as code;
+ *   `unreachable`, `timeout`; `bad-message` where an answer is not sound
  */
 export async function openSession(
   { meter, identity, ref }: EnrolledMeter,
-  tools: {
-    readonly platform: PlatformClient;
-    readonly engine: Engine;
-    readonly clock: Clock;
-    readonly platformId: string;
-  },
+  { platform, engine, platformId }: SessionTools,
 ): Promise<Session> {
-  const { platform, engine, clock } = tools;
   const { challenge, origin } = await platform.challenge(meter.id);
-  if (!origin.startsWith(`${tools.platformId}/`)) {
+  if (platformIdOf(origin) !== platformId) {
     throw new MetersealError('bad-message', "couldn't authenticate meter: the platform names another origin");
   }
   const message = authenticationMessage({
@@ -49,15 +48,15 @@ export async function openSession(
     meter: ref,
     challenge: fromBase64(challenge, 'bad-message'),
   });
-  const authentication = await platform.authenticate({
+  const { result, reason, index } = await platform.authenticate({
     meter: meter.id,
     challenge,
     signature: toBase64(identity.sign(message)),
   });
-  if (authentication.result !== 'accepted' || authentication.index === undefined) {
+  if (result !== 'accepted' || reason !== 'none' || index === undefined) {
     throw new MetersealError(
-      authentication.reason === 'none' ? 'bad-message' : authentication.reason,
-      `couldn't authenticate meter: rejected with ${authentication.reason}`,
+      reason === 'none' ? 'bad-message' : reason,
+      `couldn't authenticate meter: rejected with ${reason}`,
     );
   }
   const key = engine.generateKey();
@@ -68,21 +67,21 @@ export async function openSession(
       authenticationHash: engine.sha256(message),
       sessionKey: key.publicKey,
     });
-    const opened = clock.monotonic();
-    const answer = await platform.openSession({
+    const { session: number, last } = await platform.openSession({
       meter: meter.id,
-      authentication: authentication.index,
+      authentication: index,
       publicKey: toBase64(key.publicKey),
       signature: toBase64(identity.sign(handover)),
     });
-    const lifeMs = answer.expiresMs - clock.now();
-    const last =
-      answer.last === null
-        ? null
-        : { seq: answer.last.seq, hash: fromBase64(answer.last.hash, 'bad-message') };
-    return { number: answer.session, key, endsAt: opened + Math.max(0, lifeMs - RENEW_BEFORE_MS), last };
+    return { number, key, last: last === null ? null : { seq: last.seq, hash: hashOf(last.hash) } };
   } catch (error) {
     key.destroy();
     throw error;
   }
+}
+
+function hashOf(text: string): Uint8Array {
+  const hash = fromBase64(text, 'bad-message');
+  if (hash.length === 32) return hash;
+  throw new MetersealError('bad-message', `couldn't read session: a hash of ${hash.length} bytes`);
 }

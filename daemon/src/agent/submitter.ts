@@ -1,206 +1,176 @@
-import type { Engine } from '@meterseal/native';
-import type { ErrorCode, EventBody, ReadingFrame, ReadingResult } from '@meterseal/protocol';
-import { isMetersealError, MAX_BATCH, MetersealError } from '@meterseal/protocol';
-import type { Clock } from '../host/clock.js';
-import type { Logger } from '../host/logger.js';
+import type { Checkpoint, ReadingResult } from '@meterseal/protocol';
+import { isMetersealError, MAX_BATCH, MetersealError, parseCheckpoint, parseNote } from '@meterseal/protocol';
+import { isOutage, RefusedRequest } from '../host/http-client.js';
 import type { EnrolledMeter } from './enrolment.js';
-import type { FieldStore, StoredRecord } from './field-store.js';
-import type { PlatformClient } from './platform-client.js';
-import type { Recorder } from './recorder.js';
-import type { Session } from './session.js';
-import { openSession } from './session.js';
+import { isStoreFailure } from './field-store.js';
+import type { SubmissionTools, Transmission } from './meter-submission.js';
+import { MeterSubmission } from './meter-submission.js';
 
-export type SubmitterTools = {
-  readonly platform: PlatformClient;
-  readonly store: FieldStore;
-  readonly recorder: Recorder;
-  readonly engine: Engine;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly platformId: string;
-  /** `per-transmission` authenticates for every transmission, as the original method has it. */
-  readonly sessionUse: 'reused' | 'per-transmission';
-};
+export type SubmitterTools = SubmissionTools;
 
-/** What the platform will answer with again, however often the same bytes are sent. */
-const REFUSED_FOR_GOOD = ['record-invalid', 'meter-mismatch'] as const;
+type Part = Transmission & { readonly meter: MeterSubmission };
+
+/** The platform takes so many events an hour: after a refusal for their number they wait. */
+const EVENTS_PAUSE_MS = 60_000;
 
 /**
  * Interface 1 for the meters of this field: seals what is stored and has not reached the chain, in order per meter, and
- * notes the receipts. All that it knows besides the sessions is in field.db, so it can be stopped anywhere.
+ * notes the receipts. The field is also witness zero: whenever the platform may have been started anew it is shown the last
+ * checkpoint that was seen.
  */
 export class Submitter {
   readonly #tools: SubmitterTools;
-  readonly #meters = new Map<number, EnrolledMeter>();
-  readonly #sessions = new Map<number, Session>();
-  /** Meters that this process has compared with the chain once. */
-  readonly #reconciled = new Set<number>();
+  readonly #meters = new Map<number, MeterSubmission>();
+  #isReceiptShown = false;
+  #lastSeen: Checkpoint | undefined;
+  #eventsNotBefore = Number.NEGATIVE_INFINITY;
 
   constructor(tools: SubmitterTools) {
     this.#tools = tools;
   }
 
   add(meter: EnrolledMeter): void {
-    this.#meters.set(meter.meter.number, meter);
+    this.#meters.set(meter.meter.number, new MeterSubmission(meter, this.#tools));
   }
 
   get sessions(): number {
-    return this.#sessions.size;
+    return [...this.#meters.values()].filter(({ hasSession }) => hasSession).length;
   }
 
-  /** True once this meter's numbers were compared with the chain's, so that they may go to collectors. */
-  isReconciled(number: number): boolean {
-    return this.#reconciled.has(number);
+  /** True if this meter's readings may go to collectors: see `MeterSubmission.mayDeliver`. */
+  mayDeliver(number: number): boolean {
+    return this.#meters.get(number)?.mayDeliver ?? false;
   }
 
   /** Ends all sessions: their keys are forgotten. */
   close(): void {
-    for (const number of [...this.#sessions.keys()]) this.#forget(number);
+    for (const meter of this.#meters.values()) meter.forget();
   }
 
   /**
-   * One transmission: at most `MAX_BATCH` readings of all meters, each in order.
+   * One transmission: waiting events, then at most `MAX_BATCH` readings of all meters, each in order.
    *
    * @returns true while there is more to send
-   * @throws MetersealError `unreachable`, `timeout` where the platform is away; nothing is lost, call again later
+   * @throws MetersealError `unreachable`, `timeout`, a failure of the platform or of field.db; nothing is lost, call again
+   *   later. What is refused for one meter leaves the others running, and is not thrown
    */
   async submit(): Promise<boolean> {
-    const { store, platform } = this.#tools;
-    const batches: { enrolled: EnrolledMeter; session: Session; records: StoredRecord[] }[] = [];
-    const share = Math.max(1, Math.floor(MAX_BATCH / Math.max(1, this.#meters.size)));
-    let more = false;
-    for (const enrolled of this.#meters.values()) {
-      const known = this.#reconciled.has(enrolled.meter.number);
-      const row = (await store.findMeter(enrolled.meter.id))!;
-      const records = await store.unanchored(row, share);
-      if (records.length === 0 && known) continue;
-      const session = await this.#session(enrolled);
-      if (session === undefined) continue;
-      if (await this.#isPastRollback(enrolled, session, records))
-        batches.push({ enrolled, session, records });
-      else more = true;
+    try {
+      await this.#showReceipt();
+      await this.#sendEvents();
+      return await this.#transmit();
+    } catch (error) {
+      this.#isReceiptShown = false;
+      for (const meter of this.#meters.values()) meter.noteTried();
+      throw error;
     }
-    const frames: ReadingFrame[] = batches.flatMap(({ session, records }) =>
+  }
+
+  async #transmit(): Promise<boolean> {
+    const share = Math.max(1, Math.floor(MAX_BATCH / Math.max(1, this.#meters.size)));
+    // Each meter waits for its own session, so that the platform can commit many of them at once.
+    const prepared = await Promise.allSettled(
+      [...this.#meters.values()].map((meter) => this.#prepare(meter, share)),
+    );
+    for (const outcome of prepared) if (outcome.status === 'rejected') throw outcome.reason;
+    const parts = prepared.flatMap((outcome) =>
+      outcome.status === 'fulfilled' ? (outcome.value ?? []) : [],
+    );
+    if (parts.length === 0) return false;
+
+    const frames = parts.flatMap(({ session, records }) =>
       records.map(({ bytes }) => ({ session: session.number, sealed: session.key.seal(bytes) })),
     );
-    if (frames.length === 0) return more;
-    const { checkpoint, results } = await platform.submit(frames);
+    const { checkpoint, results } = await this.#tools.platform.submit(frames);
+    await this.#witness(checkpoint);
+    let more = false;
     let at = 0;
-    for (const { enrolled, records } of batches) {
-      const own = results.slice(at, at + records.length);
-      at += records.length;
-      if (await this.#settle(enrolled, records, own)) more = true;
-      if (records.length === share) more = true;
-      if (this.#tools.sessionUse === 'per-transmission') this.#forget(enrolled.meter.number);
+    for (const part of parts) {
+      const own = results.slice(at, at + part.records.length);
+      at += own.length;
+      if (own.some(({ code }) => code === 'session-unknown')) this.#isReceiptShown = false;
+      if ((await this.#settle(part, own)) || part.more) more = true;
     }
-    await store.saveLastReceipt(checkpoint);
     return more;
   }
 
-  /** A session that is good for now; undefined where the platform refuses this meter, which the others survive. */
-  async #session(enrolled: EnrolledMeter): Promise<Session | undefined> {
-    const { clock, log } = this.#tools;
-    const { number, subject } = enrolled.meter;
-    const held = this.#sessions.get(number);
-    if (held !== undefined && clock.monotonic() < held.endsAt) return held;
-    this.#forget(number);
+  async #prepare(meter: MeterSubmission, share: number): Promise<Part | undefined> {
     try {
-      const session = await openSession(enrolled, this.#tools);
-      this.#sessions.set(number, session);
-      log.info({ subject, session: session.number }, 'session opened');
-      return session;
+      const transmission = await meter.prepare(share);
+      return transmission === undefined ? undefined : { ...transmission, meter };
     } catch (error) {
-      if (isMetersealError(error, 'unreachable', 'timeout', 'stopped')) throw error;
-      log.warn({ subject, err: error }, 'session refused');
+      if (!concernsOneMeter(error)) throw error;
+      meter.refused(error);
       return undefined;
     }
   }
 
-  /**
-   * Compares with what the chain last saw of this meter. A chain that holds a number which field.db does not have, or
-   * has with another hash, has seen more than field.db remembers: the database was put back to an earlier copy. Then
-   * nothing may use a number twice: what never reached the chain is made again above the chain's number.
-   *
-   * @returns false where numbers changed, so that `records` are no longer what is to be sent
-   */
-  async #isPastRollback(
-    enrolled: EnrolledMeter,
-    session: Session,
-    records: readonly StoredRecord[],
-  ): Promise<boolean> {
-    const { number } = enrolled.meter;
-    const { last } = session;
-    // Numbers that the chain has already are sent again first: their answers (duplicate, conflict) say which are ours.
-    const known = last === null || records.some((record) => record.seq <= last.seq);
-    const row = (await this.#tools.store.findMeter(enrolled.meter.id))!;
-    if (known || last.seq <= row.anchoredTo) {
-      if (last === null || last.seq <= row.anchoredTo) this.#reconciled.add(number);
-      return true;
-    }
-    await this.#renumber(enrolled, last.seq);
-    return false;
-  }
-
-  async #renumber(enrolled: EnrolledMeter, peak: number): Promise<void> {
-    const { store, recorder, log } = this.#tools;
-    const { number, subject, id } = enrolled.meter;
-    const from = (await store.findMeter(id))!.anchoredTo + 1;
-    const remade = await store.renumber(number, from, peak, (bytes, seq) => recorder.remake(bytes, seq));
-    this.#reconciled.add(number);
-    log.error(
-      { subject, from, to: peak, remade },
-      'the chain is ahead of field.db: it was put back to an earlier copy',
-    );
-    await this.#event({ kind: 'restored', subject: subject!, from, to: peak, remade });
-  }
-
-  /** Notes what the platform answered for one meter's records. @returns true if there is reason to send again at once */
-  async #settle(
-    enrolled: EnrolledMeter,
-    records: readonly StoredRecord[],
-    results: readonly ReadingResult[],
-  ): Promise<boolean> {
-    const { store, recorder, log } = this.#tools;
-    const { number, subject } = enrolled.meter;
-    const refusedAt = results.findIndex(({ code }) => code !== 'accepted' && code !== 'duplicate');
-    const good = refusedAt < 0 ? results.length : refusedAt;
-    await store.saveReceipts(
-      number,
-      records.slice(0, good).map(({ seq, version }, i) => ({ seq, version, index: results[i]!.index! })),
-    );
-    if (refusedAt < 0) return false;
-
-    const { code } = results[refusedAt]!;
-    const refused = records[refusedAt]!;
-    log.warn({ subject, seq: refused.seq, code }, 'reading refused by the platform');
-    const last = this.#sessions.get(number)?.last ?? null;
-    this.#forget(number);
-    if (code === 'conflict') {
-      // Only a session that was opened after the numbers parted knows where the chain ends.
-      if (last !== null && last.seq >= refused.seq) await this.#renumber(enrolled, last.seq);
-      return true;
-    }
-    if (REFUSED_FOR_GOOD.some((final) => final === code)) {
-      if (refused.version === 1)
-        throw new MetersealError(code as ErrorCode, "couldn't submit void record: refused too");
-      const { bytes, hash } = recorder.voidOf(refused.bytes, code);
-      await store.addVoid(number, refused.seq, bytes, hash);
-      return true;
-    }
-    // A session that has ended is opened again at once; anything else waits for the next cycle.
-    return code === 'session-unknown' || code === 'session-expired';
-  }
-
-  #forget(number: number): void {
-    this.#sessions.get(number)?.key.destroy();
-    this.#sessions.delete(number);
-  }
-
-  async #event(event: EventBody): Promise<void> {
+  async #settle({ meter, records }: Part, results: readonly ReadingResult[]): Promise<boolean> {
     try {
-      await this.#tools.platform.event(event);
+      return await meter.settle(records, results);
     } catch (error) {
-      this.#tools.log.warn({ err: error }, 'event not committed');
+      if (!concernsOneMeter(error)) throw error;
+      meter.refused(error);
+      return false;
     }
   }
+
+  async #showReceipt(): Promise<void> {
+    if (this.#isReceiptShown) return;
+    const receipt = await this.#tools.store.lastReceipt();
+    if (receipt !== undefined) {
+      this.#lastSeen = checkpointOf(receipt);
+      await this.#tools.platform.presentReceipt(receipt);
+    }
+    this.#isReceiptShown = true;
+  }
+
+  /** Keeps the newest checkpoint, and refuses one of the same chain that covers less than was seen. */
+  async #witness(note: string): Promise<void> {
+    const checkpoint = checkpointOf(note);
+    const seen = this.#lastSeen;
+    if (seen?.origin === checkpoint.origin && checkpoint.size < seen.size) {
+      throw new MetersealError(
+        'behind-witness',
+        `couldn't accept receipt: it covers ${checkpoint.size} entries, and ${seen.size} were seen`,
+        { hint: 'The chain was put back to an earlier copy, or cloned: restore the newest chain.db.' },
+      );
+    }
+    await this.#tools.store.saveLastReceipt(note);
+    this.#lastSeen = checkpoint;
+  }
+
+  async #sendEvents(): Promise<void> {
+    const { store, platform, clock, log } = this.#tools;
+    if (clock.monotonic() < this.#eventsNotBefore) return;
+    const full = new Set<string>();
+    for (const { id, event } of await store.events()) {
+      const { kind } = event;
+      // So many of a kind and meter are taken in an hour; the others do not wait for them.
+      const limit = `${kind} ${event['subject']}`;
+      if (full.has(limit)) continue;
+      try {
+        await platform.event(event);
+      } catch (error) {
+        if (!(error instanceof RefusedRequest) || isOutage(error)) throw error;
+        if (error.code === 'rate-limited') {
+          full.add(limit);
+          this.#eventsNotBefore = clock.monotonic() + EVENTS_PAUSE_MS;
+          continue;
+        }
+        log.error({ err: error, kind }, 'event refused by the platform');
+      }
+      await store.removeEvent(id);
+    }
+  }
+}
+
+/** True for what the platform, or a meter's own data, refuses to one meter; false for what stops them all. */
+function concernsOneMeter(error: unknown): boolean {
+  if (!isMetersealError(error) || isOutage(error)) return false;
+  return error instanceof RefusedRequest || !isStoreFailure(error);
+}
+
+function checkpointOf(note: string): Checkpoint {
+  return parseCheckpoint(parseNote(note).text);
 }

@@ -1,10 +1,19 @@
-import type { Acknowledgement, Hasher, MeterRef, Signed, Signer, Verifier } from '@meterseal/protocol';
+import type {
+  Acknowledgement,
+  ErrorCode,
+  Hasher,
+  MeterRef,
+  Signed,
+  Signer,
+  Verifier,
+} from '@meterseal/protocol';
 import {
   concat,
   encodeDelivery,
   encodeDeliveryGroup,
   encodeGap,
   equalBytes,
+  isMetersealError,
   isSignedBy,
   MAX_BATCH,
   MetersealError,
@@ -12,9 +21,12 @@ import {
   signMessage,
   toBase64,
 } from '@meterseal/protocol';
+import { BackOff } from '../host/back-off.js';
+import type { Clock } from '../host/clock.js';
+import { isOutage } from '../host/http-client.js';
 import type { Logger } from '../host/logger.js';
 import type { CollectorClient } from './collector-client.js';
-import type { DeliveryState, Outbox, OutboxRecord } from './outbox.js';
+import type { DeliveryState, Outbox } from './outbox.js';
 import { reconcileWithCollector } from './reconciliation.js';
 
 /** A meter whose readings are delivered: who it is, and the identity key that signs its statements. */
@@ -30,15 +42,53 @@ export type DelivererTools = {
   readonly client: CollectorClient;
   readonly outbox: Outbox;
   readonly crypto: Hasher & Verifier;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly platformId: string;
   readonly collectorKey: Uint8Array;
   /** False while a meter's numbers still have to be compared with the chain's. */
   readonly mayDeliver: (number: number) => boolean;
+  /** Makes sure that no number up to `peak` is used again; `ackedTo` is where the outbox is sure of. */
+  readonly restartNumbers: (
+    number: number,
+    seen: { readonly ackedTo: number; readonly peak: number },
+  ) => Promise<unknown>;
 };
 
-/** Readings of one meter in one request, so that one meter's backlog does not hold up the others. */
-const MAX_PER_METER = 250;
+/** A meter on its way to this collector. */
+type Lane = {
+  readonly meter: DeliveredMeter;
+  readonly refusals: BackOff;
+  isOpened: boolean;
+  isReconciled: boolean;
+  /** True after a refusal: the first one only means that we do not know what the collector holds. */
+  isDoubted: boolean;
+};
+
+/** What one meter delivers in one request, and what the collector must sign for it. */
+type Part = {
+  readonly lane: Lane;
+  readonly group: Uint8Array;
+  readonly expected: DeliveryState;
+  readonly voids: readonly number[];
+  readonly more: boolean;
+};
+
+/** First and longest pause of a meter that the collector refuses. */
+const REFUSED_PAUSE_MS = { first: 5_000, most: 600_000 };
+/** What is wrong with one meter, by the collector's word or by our own checks; anything else stops all of them. */
+const OF_ONE_METER: readonly ErrorCode[] = [
+  'unknown-meter',
+  'opening-conflict',
+  'statement-refused',
+  'delivery-gap',
+  'conflict',
+  'bad-message',
+  'bad-record',
+  'bad-key',
+  'bad-encoding',
+  'bad-signature',
+];
 
 /**
  * Interface 2 to one collector: everything in the outbox, in order per meter, with a statement by the meter's identity
@@ -46,123 +96,190 @@ const MAX_PER_METER = 250;
  */
 export class Deliverer {
   readonly #tools: DelivererTools;
-  readonly #meters = new Map<number, DeliveredMeter>();
-  readonly #opened = new Set<number>();
-  readonly #reconciled = new Set<number>();
-  readonly #voidsSent = new Map<number, number>();
+  readonly #lanes = new Map<number, Lane>();
 
   constructor(tools: DelivererTools) {
     this.#tools = tools;
   }
 
   add(meter: DeliveredMeter): void {
-    this.#meters.set(meter.number, meter);
+    const refusals = new BackOff(this.#tools.clock, REFUSED_PAUSE_MS);
+    this.#lanes.set(meter.number, {
+      meter,
+      refusals,
+      isOpened: false,
+      isReconciled: false,
+      isDoubted: false,
+    });
   }
 
   /**
    * One request for all meters that have something to deliver.
    *
    * @returns true while there is more
-   * @throws MetersealError `unreachable`, `timeout` where the collector is away, or its refusal; nothing is lost
+   * @throws MetersealError `unreachable`, `timeout`, a failure of the collector or what it refuses to all meters; failures
+   *   of the outbox. Nothing is lost. What concerns one meter leaves the others running, and is not thrown
    */
   async deliver(): Promise<boolean> {
-    const { client, outbox, mayDeliver, collectorKey } = this.#tools;
-    await this.#open();
-    const parts: { meter: DeliveredMeter; state: DeliveryState; group: Uint8Array; expect: Expected }[] = [];
-    let more = false;
-    for (const meter of this.#meters.values()) {
-      if (!mayDeliver(meter.number)) continue;
-      if (!this.#reconciled.has(meter.number)) {
-        await reconcileWithCollector(meter, this.#tools);
-        this.#reconciled.add(meter.number);
-      }
-      let state = await outbox.delivery(meter.number, collectorKey);
-      const records = await outbox.pending(meter.number, state.ackedTo, MAX_PER_METER);
-      const next = records[0];
-      if (next !== undefined && next.seq > state.ackedTo + 1)
-        state = await this.#stateGap(meter, state, next.seq - 1);
-      const part = await this.#group(meter, state, records);
-      if (part === undefined) continue;
-      parts.push({ meter, state, ...part });
-      if (records.length === MAX_PER_METER) more = true;
-      if (parts.length * MAX_PER_METER >= MAX_BATCH) {
-        more = true;
-        break;
-      }
+    const lanes = [...this.#lanes.values()].filter(
+      ({ meter, refusals }) => this.#tools.mayDeliver(meter.number) && !refusals.isWaiting,
+    );
+    await this.#open(lanes.filter(({ isOpened }) => !isOpened));
+    const share = Math.max(1, Math.floor(MAX_BATCH / Math.max(1, lanes.length)));
+    const parts: Part[] = [];
+    let again = false;
+    for (const lane of lanes.filter(({ isOpened }) => isOpened)) {
+      const fine = await this.#attempt(lane, async () => {
+        const part = await this.#part(lane, share);
+        if (part !== undefined) parts.push(part);
+      });
+      if (!fine) again ||= !lane.refusals.isWaiting;
     }
+    return (await this.#send(parts)) || again;
+  }
+
+  /** Opens the meters' commitments to the collector; one that is refused does not keep the others from it. */
+  async #open(lanes: readonly Lane[]): Promise<void> {
+    if (lanes.length === 0) return;
+    const openings = lanes.map(({ meter: { id, salt, ref, identity } }) => ({
+      meter: id,
+      salt: toBase64(salt),
+      subject: ref.subject,
+      identityKey: toBase64(identity.publicKey),
+    }));
+    try {
+      await this.#tools.client.open(openings);
+      for (const lane of lanes) lane.isOpened = true;
+    } catch (error) {
+      if (!isOfOneMeter(error)) throw error;
+      if (lanes.length === 1) this.#refused(lanes[0]!, error);
+      else for (const lane of lanes) await this.#open([lane]);
+    }
+  }
+
+  /**
+   * Sends all parts at once, and each by itself if the collector refuses them: it takes a request whole or not at all.
+   *
+   * @returns true if there is reason to deliver again at once
+   */
+  async #send(parts: readonly Part[]): Promise<boolean> {
     if (parts.length === 0) return false;
-    const acknowledgements = await client.deliver(concat(...parts.map(({ group }) => group)));
-    for (const { meter, state, expect } of parts) {
-      const signed = this.#acknowledgementFor(meter, acknowledgements);
-      if (!covers(signed.value, state.first, expect)) {
-        throw new MetersealError('bad-message', "couldn't accept acknowledgement: it covers something else");
+    let answer: Signed<Acknowledgement>[] = [];
+    const only = parts.length === 1 ? parts[0] : undefined;
+    try {
+      answer = await this.#tools.client.deliver(concat(...parts.map(({ group }) => group)));
+    } catch (error) {
+      if (!isOfOneMeter(error)) throw error;
+      if (only !== undefined) {
+        this.#refused(only.lane, error);
+        return !only.lane.refusals.isWaiting;
       }
-      await this.#save(meter, state.first, expect, signed);
-      this.#voidsSent.set(meter.number, expect.voids);
+      let again = false;
+      for (const part of parts) again = (await this.#send([part])) || again;
+      return again;
     }
-    return more;
+    let again = false;
+    for (const part of parts) {
+      const fine = await this.#attempt(part.lane, () => this.#accept(part, answer));
+      again ||= fine ? part.more : !part.lane.refusals.isWaiting;
+    }
+    return again;
   }
 
-  /** Opens the meters' commitments to the collector, once per process and meter. */
-  async #open(): Promise<void> {
-    const fresh = [...this.#meters.values()].filter(({ number }) => !this.#opened.has(number));
-    if (fresh.length === 0) return;
-    await this.#tools.client.open(
-      fresh.map(({ id, salt, ref, identity }) => ({
-        meter: id,
-        salt: toBase64(salt),
-        subject: ref.subject,
-        identityKey: toBase64(identity.publicKey),
-      })),
-    );
-    for (const { number } of fresh) this.#opened.add(number);
+  /** @returns false where what concerns this meter alone went wrong */
+  async #attempt(lane: Lane, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!isOfOneMeter(error)) throw error;
+      this.#refused(lane, error);
+      return false;
+    }
   }
 
-  /** The statement and the records behind it; undefined where there is nothing new. */
-  async #group(
-    meter: DeliveredMeter,
-    state: DeliveryState,
-    records: readonly OutboxRecord[],
-  ): Promise<{ group: Uint8Array; expect: Expected } | undefined> {
-    const { crypto, outbox } = this.#tools;
+  /** The collector and we do not agree on this meter: it is compared anew, the first time at once. */
+  #refused(lane: Lane, error: MetersealError): void {
+    lane.isReconciled = false;
+    if (error.code === 'unknown-meter') lane.isOpened = false;
+    if (lane.isDoubted) lane.refusals.failed();
+    lane.isDoubted = true;
+    this.#tools.log.warn({ subject: lane.meter.ref.subject, err: error }, 'delivery refused');
+  }
+
+  /** What this meter has to deliver now; undefined where there is nothing. */
+  async #part(lane: Lane, share: number): Promise<Part | undefined> {
+    const { meter } = lane;
+    const { outbox, collectorKey, crypto } = this.#tools;
+    if (!lane.isReconciled) {
+      await reconcileWithCollector(meter, this.#tools);
+      lane.isReconciled = true;
+    }
+    let state = await outbox.delivery(meter.number, collectorKey);
+    const records = await outbox.pending(meter.number, state.ackedTo, share);
+    const next = records[0];
+    if (next !== undefined && next.seq > state.ackedTo + 1) {
+      state = await this.#stateGap(meter, state, next.seq - 1);
+    }
     // What lies behind the next gap waits for the gap's own statement.
-    const run = records.filter((record, i) => record.seq === records[0]!.seq + i);
-    let hash = state.runningHash;
-    for (const record of run) hash = runningHash(crypto, hash, record.hash);
-    const to = state.ackedTo + run.length;
-    if (to < state.first) return undefined;
-    const sent = this.#voidsSent.get(meter.number) ?? 0;
-    const voids = await outbox.voids(meter.number, state.first, to);
-    const unsent = voids.slice(sent, sent + MAX_PER_METER);
-    if (run.length === 0 && unsent.length === 0) return undefined;
-    const statement = signMessage(
-      meter.identity,
-      encodeDelivery({ ...this.#common(meter), first: state.first, to, runningHash: hash }),
+    const run = records.filter(({ seq }, i) => seq === state.ackedTo + 1 + i);
+    const ackedTo = state.ackedTo + run.length;
+    if (ackedTo < state.first) return undefined;
+    const room = share - run.length;
+    const voids = await outbox.unsentVoids(meter.number, collectorKey, state.first, ackedTo, room);
+    if (run.length === 0 && voids.length === 0) return undefined;
+    const hash = run.reduce(
+      (previous, record) => runningHash(crypto, previous, record.hash),
+      state.runningHash,
     );
-    const bytes = [...run, ...unsent].map((record) => record.bytes);
+    const expected = { first: state.first, ackedTo, runningHash: hash };
+    const statement = encodeDelivery({
+      ...this.#common(meter),
+      first: state.first,
+      to: ackedTo,
+      runningHash: hash,
+    });
+    const bytes = [...run, ...voids].map((record) => record.bytes);
     return {
-      group: encodeDeliveryGroup(statement, bytes),
-      expect: { to, hash, voids: sent + unsent.length },
+      lane,
+      group: encodeDeliveryGroup(signMessage(meter.identity, statement), bytes),
+      expected,
+      voids: voids.map(({ seq }) => seq),
+      more: records.length === share || run.length < records.length || voids.length === room,
     };
+  }
+
+  async #accept({ lane, expected, voids }: Part, answer: readonly Signed<Acknowledgement>[]): Promise<void> {
+    const { outbox, collectorKey } = this.#tools;
+    const signed = this.#acknowledgementFor(lane.meter, answer);
+    const { first, seq, runningHash: hash } = signed.value;
+    if (first !== expected.first || seq !== expected.ackedTo || !equalBytes(hash, expected.runningHash)) {
+      throw new MetersealError('bad-message', "couldn't accept acknowledgement: it covers something else");
+    }
+    const acknowledgement = concat(signed.message, signed.signature);
+    await outbox.saveDelivery(lane.meter.number, collectorKey, { ...expected, acknowledgement }, voids);
+    lane.refusals.succeeded();
+    lane.isDoubted = false;
   }
 
   /** Tells the collector that the numbers up to `to` will never come. */
   async #stateGap(meter: DeliveredMeter, state: DeliveryState, to: number): Promise<DeliveryState> {
+    const { client, outbox, collectorKey, log } = this.#tools;
     const from = state.ackedTo + 1;
-    this.#tools.log.warn(
-      { subject: meter.ref.subject, from, to },
-      'numbers lost: gap stated to the collector',
-    );
+    log.warn({ subject: meter.ref.subject, from, to }, 'numbers lost: gap stated to the collector');
     const message = encodeGap({ ...this.#common(meter), from, to, reason: 'lost-by-field' });
-    const answer = await this.#tools.client.stateGaps(signMessage(meter.identity, message));
-    const signed = this.#acknowledgementFor(meter, answer);
+    const signed = this.#acknowledgementFor(
+      meter,
+      await client.stateGaps(signMessage(meter.identity, message)),
+    );
     const { first, seq, runningHash: hash } = signed.value;
     if (first !== to + 1 || seq !== to) {
       throw new MetersealError('bad-message', "couldn't accept acknowledgement: it does not name the gap");
     }
-    this.#voidsSent.delete(meter.number);
-    await this.#save(meter, first, { to: seq, hash, voids: 0 }, signed);
-    return this.#tools.outbox.delivery(meter.number, this.#tools.collectorKey);
+    const behind = { first, ackedTo: seq, runningHash: hash };
+    const acknowledgement = concat(signed.message, signed.signature);
+    await outbox.saveDelivery(meter.number, collectorKey, { ...behind, acknowledgement }, []);
+    return behind;
   }
 
   #common(meter: DeliveredMeter): { platformId: string; meter: MeterRef; collectorKey: Uint8Array } {
@@ -171,47 +288,28 @@ export class Deliverer {
   }
 
   #acknowledgementFor(
-    meter: DeliveredMeter,
+    { ref }: DeliveredMeter,
     acknowledgements: readonly Signed<Acknowledgement>[],
   ): Signed<Acknowledgement> {
     const { crypto, collectorKey, platformId } = this.#tools;
-    const signed = acknowledgements.find(({ value }) => value.meter.subject === meter.ref.subject);
+    const signed = acknowledgements.find(({ value }) => value.meter.subject === ref.subject);
     if (
       signed === undefined ||
       signed.value.platformId !== platformId ||
-      !equalBytes(signed.value.meter.commitment, meter.ref.commitment) ||
+      !equalBytes(signed.value.meter.commitment, ref.commitment) ||
       !equalBytes(signed.value.collectorKey, collectorKey) ||
       !isSignedBy(crypto, collectorKey, signed)
     ) {
       throw new MetersealError(
         'bad-signature',
         "couldn't accept acknowledgement: it is not the collector's own",
-        {
-          hint: "Check the collector's key in the configuration.",
-        },
+        { hint: "Check the collector's key in the configuration." },
       );
     }
     return signed;
   }
-
-  async #save(
-    meter: DeliveredMeter,
-    first: number,
-    expect: Expected,
-    signed: Signed<Acknowledgement>,
-  ): Promise<void> {
-    await this.#tools.outbox.saveDelivery(meter.number, this.#tools.collectorKey, {
-      first,
-      ackedTo: expect.to,
-      runningHash: expect.hash,
-      acknowledgement: concat(signed.message, signed.signature),
-    });
-  }
 }
 
-/** What the collector must have signed. */
-type Expected = { readonly to: number; readonly hash: Uint8Array; readonly voids: number };
-
-function covers(value: Acknowledgement, first: number, expect: Expected): boolean {
-  return value.first === first && value.seq === expect.to && equalBytes(value.runningHash, expect.hash);
+function isOfOneMeter(error: unknown): error is MetersealError {
+  return isMetersealError(error, ...OF_ONE_METER) && !isOutage(error);
 }

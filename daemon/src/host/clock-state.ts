@@ -1,15 +1,25 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { ClockState } from '@meterseal/protocol';
 import type { Clock } from './clock.js';
 
-/** A wall clock that moves against the monotonic one by more than this was set, not disciplined. */
+/** A wall clock that moves against the monotonic one by more than this at once was set, not disciplined. */
 const STEP_MS = 1_000;
+/** The kernel disciplines a clock by at most 500 ppm; half of that again for the drift of the clock itself. */
+const MAX_DRIFT = 0.000_75;
 
-/** systemd-timesyncd keeps this file while the clock is synchronised. */
+/** systemd-timesyncd touches this file whenever it has heard from its server. */
 const TIMESYNC_MARK = '/run/systemd/timesync/synchronized';
+/** Its longest pause between two questions is 2,048 s: two answers may be missed. */
+const MARK_HOLDS_MS = 3 * 2_048_000;
 
-export function isTimesyncSynchronised(): boolean {
-  return existsSync(TIMESYNC_MARK);
+/**
+ * Whether systemd-timesyncd has lately set this clock by its server.
+ *
+ * @param now wall time, milliseconds since 1970
+ */
+export function isTimesyncSynchronised(now: number = Date.now(), mark: string = TIMESYNC_MARK): boolean {
+  const touched = statSync(mark, { throwIfNoEntry: false })?.mtimeMs;
+  return touched !== undefined && Math.abs(now - touched) <= MARK_HOLDS_MS;
 }
 
 /** What is known of the wall clock: whether it is synchronised, and whether it was set since somebody last looked. */
@@ -18,8 +28,9 @@ export class ClockWatch {
   readonly #synchronised: () => boolean;
   readonly #onStep: (ms: number) => void;
   readonly #seenBy = new Map<string, number>();
-  #offset: number;
+  #last: { readonly wall: number; readonly monotonic: number };
   #steps = 0;
+  #wasSynchronised = false;
 
   /**
    * @param synchronised asked at every look
@@ -29,22 +40,33 @@ export class ClockWatch {
     this.#clock = clock;
     this.#synchronised = synchronised;
     this.#onStep = onStep;
-    this.#offset = clock.now() - clock.monotonic();
+    this.#last = { wall: clock.now(), monotonic: clock.monotonic() };
   }
 
-  /** The label for a reading that `who` took just now: `stepped` once for everybody after a step. */
+  /**
+   * The label for a reading that `who` took just now: `stepped` once for everybody after a step, then `synchronised`,
+   * `holdover` (it was, and the server is silent) or `unsynchronised`.
+   */
   state(who: string): ClockState {
-    const offset = this.#clock.now() - this.#clock.monotonic();
-    const step = Math.round(offset - this.#offset);
-    if (Math.abs(step) > STEP_MS) {
-      this.#steps++;
-      this.#onStep(step);
-    }
-    // Slow drift is discipline, not a step: follow it.
-    this.#offset = offset;
+    this.#look();
+    const synchronised = this.#synchronised();
+    this.#wasSynchronised ||= synchronised;
     const seen = this.#seenBy.get(who) ?? 0;
     this.#seenBy.set(who, this.#steps);
     if (this.#steps > seen) return 'stepped';
-    return this.#synchronised() ? 'synchronised' : 'unsynchronised';
+    if (synchronised) return 'synchronised';
+    return this.#wasSynchronised ? 'holdover' : 'unsynchronised';
+  }
+
+  #look(): void {
+    const wall = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const passed = monotonic - this.#last.monotonic;
+    const step = Math.round(wall - this.#last.wall - passed);
+    // From look to look: what drifts slowly is discipline, however much it adds up to.
+    this.#last = { wall, monotonic };
+    if (Math.abs(step) <= STEP_MS + passed * MAX_DRIFT) return;
+    this.#steps++;
+    this.#onStep(step);
   }
 }

@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, RequestOptions } from 'node:http';
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { ErrorCode } from '@meterseal/protocol';
-import { MetersealError } from '@meterseal/protocol';
+import { fromUtf8, isMetersealError, MetersealError } from '@meterseal/protocol';
 
 /** Where a service answers: a Unix socket of this machine, or an HTTP(S) address. */
 export type Endpoint =
   | { readonly socketPath: string }
   | {
+      /** Paths of requests are appended to the path that it has. */
       readonly url: string;
       /** Sent as `Authorization: Bearer`. */
       readonly token?: string;
@@ -26,8 +27,8 @@ export type HttpRequest = {
   readonly text?: string;
   /** Milliseconds for the whole exchange. */
   readonly timeoutMs?: number;
+  /** Bytes of the longest answer that is read. */
   readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
 };
 
 /** What a service refused, with its own code; `status` tells a refusal (4xx) from a failure (5xx). */
@@ -40,40 +41,76 @@ export class RefusedRequest extends MetersealError {
   }
 }
 
+/** True if a service is away or ill, so that the same request may well succeed later; false for what it refused. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof RefusedRequest) return error.status >= 500;
+  return isMetersealError(error, 'unreachable', 'timeout', 'stopped');
+}
+
 const DEFAULT_TIMEOUT_MS = 15_000;
 const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
+/** Connections to one service: its peers bound theirs too. */
+const MAX_CONNECTIONS = 8;
+/** A connection that was not used for so long is closed here, well before a server closes it under a request. */
+const IDLE_CONNECTION_MS = 5_000;
+const CODE = /^[a-z][a-z-]{0,63}$/;
 
 /** One service that is asked over HTTP: bounded in time and size, one error class for all that can go wrong. */
 export class HttpClient {
   readonly #endpoint: Endpoint;
   readonly #name: string;
-  readonly #ca: Buffer | undefined;
+  readonly #base: URL | undefined;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #underWay = new Set<ClientRequest>();
+  #closed = false;
 
-  /** @param name how messages call the service: "couldn't reach <name>" */
+  /**
+   * @param name how messages call the service: "couldn't reach <name>"
+   * @throws MetersealError `file-missing` where the certificate authority's file cannot be read, `bad-config` for a URL
+   *   that is none
+   */
   constructor(endpoint: Endpoint, name: string) {
     this.#endpoint = endpoint;
     this.#name = name;
-    this.#ca =
-      'caFile' in endpoint && endpoint.caFile !== undefined ? readFileSync(endpoint.caFile) : undefined;
+    this.#base = 'url' in endpoint ? parseUrl(endpoint.url, name) : undefined;
+    const limits = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS };
+    const caFile = 'url' in endpoint ? endpoint.caFile : undefined;
+    this.#agent =
+      this.#base?.protocol === 'https:'
+        ? new HttpsAgent(caFile === undefined ? limits : { ...limits, ca: readCa(caFile, name) })
+        : new HttpAgent(limits);
   }
 
   /**
-   * @throws MetersealError `unreachable`, `timeout`, `too-large`, or what the service refused with as `RefusedRequest`
+   * @throws MetersealError `unreachable`, `timeout`, `too-large`, `stopped` after `close`, or as `RefusedRequest` what the
+   *   service answered with any status but 2xx
    */
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const answer = await this.#exchange(request);
-    if (answer.status >= 400) throw refusalOf(answer, this.#name);
+    if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, this.#name);
     return answer;
   }
 
-  /** Sends, and reads the answer as JSON of the shape that the caller knows the service to give. */
-  async json<T>(request: HttpRequest): Promise<T> {
+  /**
+   * Sends, and reads the answer as JSON. `T` is what the caller expects and not more: what an answer from outside the box
+   * holds is for the caller to check.
+   *
+   * @throws MetersealError as `send`, and `bad-message` where the answer is not JSON
+   */
+  async json<T = unknown>(request: HttpRequest): Promise<T> {
     const { body } = await this.send(request);
     try {
-      return JSON.parse(body.toString('utf8')) as T;
+      return JSON.parse(fromUtf8(body, 'bad-message')) as T;
     } catch (cause) {
       throw new MetersealError('bad-message', `couldn't read answer of ${this.#name}: not JSON`, { cause });
     }
+  }
+
+  /** Ends what is under way with `stopped`, and every connection. */
+  close(): void {
+    this.#closed = true;
+    for (const sent of this.#underWay) sent.destroy(this.#stopped());
+    this.#agent.destroy();
   }
 
   #exchange(request: HttpRequest): Promise<HttpAnswer> {
@@ -81,103 +118,116 @@ export class HttpClient {
     const headers: Record<string, string> = {};
     if (type !== undefined) headers['content-type'] = type;
     if (body !== undefined) headers['content-length'] = String(body.length);
-    const options: RequestOptions & { ca?: Buffer } = { method: request.method, headers, agent: false };
-    if (request.signal !== undefined) options.signal = request.signal;
-    let secure = false;
+    const options: RequestOptions = { method: request.method, headers, agent: this.#agent };
     if ('socketPath' in this.#endpoint) {
       options.socketPath = this.#endpoint.socketPath;
       options.path = request.path;
     } else {
-      const url = new URL(request.path, this.#endpoint.url);
-      secure = url.protocol === 'https:';
-      options.hostname = url.hostname.replace(/^\[|\]$/g, '');
-      if (url.port !== '') options.port = url.port;
-      options.path = url.pathname + url.search;
+      const { hostname, port, pathname } = this.#base!;
+      options.hostname = hostname.replace(/^\[|\]$/g, '');
+      if (port !== '') options.port = port;
+      options.path = pathname.replace(/\/$/, '') + request.path;
       if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
-      if (this.#ca !== undefined) options.ca = this.#ca;
     }
+    const send = this.#base?.protocol === 'https:' ? httpsRequest : httpRequest;
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = request;
     return new Promise((resolve, reject) => {
-      const sent = (secure ? httpsRequest : httpRequest)(options);
-      const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+      if (this.#closed) return reject(this.#stopped());
+      const sent = send(options);
+      this.#underWay.add(sent);
+      // The request is destroyed with the reason for it; what its connection says afterwards is only the consequence.
+      let reason: MetersealError | undefined;
+      const end = (error: MetersealError): void => {
+        reason ??= error;
+        sent.destroy(reason);
+        finish(() => reject(reason));
+      };
       const deadline = setTimeout(() => {
-        sent.destroy(
-          new MetersealError(
-            'timeout',
-            `couldn't reach ${this.#name}: no complete answer within ${timeoutMs} ms`,
-          ),
-        );
+        const what = `no complete answer within ${timeoutMs} ms`;
+        end(new MetersealError('timeout', `couldn't reach ${this.#name}: ${what}`));
       }, timeoutMs);
-      sent.once('error', (cause) => {
+      const finish = (settle: () => void): void => {
         clearTimeout(deadline);
-        reject(cause instanceof MetersealError ? cause : unreachable(this.#name, cause));
-      });
-      sent.once('response', (response) => {
-        collect(response, request.maxBytes ?? DEFAULT_MAX_BYTES, this.#name)
-          .then(resolve, (error: unknown) => {
-            sent.destroy();
-            reject(error);
-          })
-          .finally(() => clearTimeout(deadline));
+        this.#underWay.delete(sent);
+        settle();
+      };
+      sent.on('error', (cause) => end(asMetersealError(cause, this.#name)));
+      sent.on('response', (response) => {
+        collect(response, maxBytes, this.#name).then(
+          (answer) => finish(() => resolve(answer)),
+          (cause) => end(asMetersealError(cause, this.#name)),
+        );
       });
       sent.end(body);
     });
   }
+
+  #stopped(): MetersealError {
+    return new MetersealError('stopped', `couldn't reach ${this.#name}: this process is stopping`);
+  }
 }
 
-function contentOf(request: HttpRequest): { body?: Buffer; type?: string } {
-  if (request.json !== undefined)
-    return { body: Buffer.from(JSON.stringify(request.json)), type: 'application/json' };
-  if (request.bytes !== undefined)
-    return { body: Buffer.from(request.bytes), type: 'application/octet-stream' };
-  if (request.text !== undefined)
-    return { body: Buffer.from(request.text), type: 'text/plain; charset=utf-8' };
+function parseUrl(text: string, name: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new MetersealError('bad-config', `couldn't use address of ${name}: ${JSON.stringify(text)}`, {
+    hint: 'Write https://HOST:PORT.',
+  });
+}
+
+function readCa(path: string, name: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const what = `couldn't read certificate authority of ${name}: ${path} cannot be opened`;
+    throw new MetersealError('file-missing', what, { cause });
+  }
+}
+
+function contentOf({ json, bytes, text }: HttpRequest): { body?: Buffer; type?: string } {
+  if (json !== undefined) return { body: Buffer.from(JSON.stringify(json)), type: 'application/json' };
+  if (bytes !== undefined) {
+    const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    return { body, type: 'application/octet-stream' };
+  }
+  if (text !== undefined) return { body: Buffer.from(text), type: 'text/plain; charset=utf-8' };
   return {};
 }
 
 async function collect(response: IncomingMessage, maxBytes: number, name: string): Promise<HttpAnswer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  try {
-    for await (const chunk of response) {
-      length += (chunk as Buffer).length;
-      if (length > maxBytes) {
-        throw new MetersealError('too-large', `couldn't read answer of ${name}: more than ${maxBytes} bytes`);
-      }
-      chunks.push(chunk as Buffer);
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      throw new MetersealError('too-large', `couldn't read answer of ${name}: more than ${maxBytes} bytes`);
     }
-  } catch (error) {
-    throw error instanceof MetersealError ? error : unreachable(name, error);
+    chunks.push(chunk);
   }
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
 }
 
-function unreachable(name: string, cause: unknown): MetersealError {
+function asMetersealError(cause: unknown, name: string): MetersealError {
+  if (isMetersealError(cause)) return cause;
   const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'the connection failed';
   return new MetersealError('unreachable', `couldn't reach ${name}: ${reason}`, { cause });
 }
 
-function refusalOf(answer: HttpAnswer, name: string): RefusedRequest {
+function refusalOf({ status, body }: HttpAnswer, name: string): RefusedRequest {
   try {
-    const body = JSON.parse(answer.body.toString('utf8')) as {
-      code: ErrorCode;
-      message: string;
-      hint: string;
-    };
-    if (typeof body.code === 'string' && typeof body.message === 'string') {
+    const refusal = JSON.parse(body.toString('utf8')) as Record<string, unknown> | null;
+    const { code, message, hint = '' } = refusal ?? {};
+    if (typeof code === 'string' && CODE.test(code) && typeof message === 'string') {
+      const text = (value: string): string => value.slice(0, 500);
       return new RefusedRequest(
-        answer.status,
-        body.code,
-        body.message.slice(0, 500),
-        String(body.hint ?? ''),
+        status,
+        code as ErrorCode,
+        text(message),
+        typeof hint === 'string' ? text(hint) : '',
       );
     }
   } catch {
     // An answer that is not ours: the status says all there is to say.
   }
-  return new RefusedRequest(
-    answer.status,
-    'bad-request',
-    `${name} answered with status ${answer.status}`,
-    '',
-  );
+  return new RefusedRequest(status, 'bad-request', `${name} answered with status ${status}`, '');
 }

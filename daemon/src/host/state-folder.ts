@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MetersealError } from '@meterseal/protocol';
 
@@ -62,14 +62,11 @@ export function stateFolder(path: string): StateFolder {
 }
 
 /**
- * Makes the folders, 0700, and refuses what is not safe or not possible before anything is started.
+ * Makes the folders, 0700, and refuses what is not safe or not possible before anything is started or made.
  *
  * @throws MetersealError `state-readonly`, `file-unusable`, `socket-path-too-long`
  */
 export function prepareStateFolder(state: StateFolder): void {
-  for (const path of [state.root, state.run, state.field, state.identityKeys, state.chain, state.gate]) {
-    makePrivateFolder(path);
-  }
   for (const path of Object.values(state.sockets)) {
     const bytes = Buffer.byteLength(path);
     if (bytes > MAX_SOCKET_PATH_BYTES) {
@@ -80,24 +77,40 @@ export function prepareStateFolder(state: StateFolder): void {
       );
     }
   }
+  makePrivateFolder(state.root, { mayBeLink: true });
+  for (const path of [state.run, state.field, state.identityKeys, state.chain, state.gate]) {
+    makePrivateFolder(path);
+  }
 }
 
-/** Makes one folder that only this user can enter. A link in its place is refused, never followed. */
-export function makePrivateFolder(path: string): void {
+/**
+ * Makes one folder that only this user can enter; one that others can enter is closed to them. A link in its place is
+ * refused, never followed.
+ *
+ * @param options `mayBeLink`: for the state folder itself, which systemd puts behind a link of root's
+ * @throws MetersealError `state-readonly`, `file-unusable`
+ */
+export function makePrivateFolder(path: string, options: { readonly mayBeLink?: boolean } = {}): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (lstatSync(path).isSymbolicLink() || !lstatSync(path).isDirectory()) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) mkdirSync(path, { recursive: true, mode: 0o700 });
+    const isOwnLink =
+      options.mayBeLink === true &&
+      found?.isSymbolicLink() === true &&
+      (found.uid === 0 || found.uid === process.geteuid?.());
+    const stat = isOwnLink ? statSync(path) : lstatSync(path);
+    if (!stat.isDirectory()) {
       throw new MetersealError('file-unusable', `couldn't use ${path}: it is not a folder`, {
         hint: 'Remove what stands there, or choose another state folder.',
       });
     }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+    if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
   } catch (cause) {
     if (cause instanceof MetersealError) throw cause;
     const reason = (cause as NodeJS.ErrnoException).code ?? 'failed';
     throw new MetersealError('state-readonly', `couldn't use ${path}: ${reason}`, {
-      hint: 'The state folder must be writable by the user that runs meterseal.',
+      hint: 'The state folder must be writable by the user that runs meterseal, and belong to it.',
       cause,
     });
   }

@@ -1,5 +1,6 @@
-import { isMetersealError } from '@meterseal/protocol';
+import { BackOff } from './back-off.js';
 import type { Clock } from './clock.js';
+import { isOutage } from './http-client.js';
 import type { Logger } from './logger.js';
 
 export type WorkerOptions = {
@@ -21,13 +22,17 @@ export type WorkerOptions = {
  */
 export class Worker {
   readonly #options: WorkerOptions;
-  readonly #stop = new AbortController();
-  #wake = new AbortController();
+  /** True if there may be work that the last look did not see. */
+  #woken = false;
+  #stopped = false;
+  /** Ends the pause under way; a pause after a failure ends early only to stop. */
+  #pause: { readonly end: AbortController; readonly wakeable: boolean } | undefined;
   #running: Promise<void> | undefined;
-  #failures = 0;
+  readonly #failures: BackOff;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#failures = new BackOff(options.clock, options.retryMs);
   }
 
   start(): void {
@@ -36,49 +41,52 @@ export class Worker {
 
   /** There may be work. */
   wake(): void {
-    this.#wake.abort();
+    this.#woken = true;
+    if (this.#pause?.wakeable) this.#pause.end.abort();
   }
 
   /** True while the last piece of work failed: what it talks to is away. */
   get isFailing(): boolean {
-    return this.#failures > 0;
+    return this.#failures.failures > 0;
   }
 
   /** Resolves when the piece of work under way has ended. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#pause?.end.abort();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    const { clock, step, idleMs } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      // Whatever comes while this piece of work runs wakes the next one.
-      this.#wake = new AbortController();
-      let pause = idleMs;
-      let wakeable = true;
+    const { step, idleMs, log, name } = this.#options;
+    while (!this.#stopped) {
+      // Before the look, not after it: whatever comes while it looks is seen by the next one.
+      this.#woken = false;
       try {
         const more = await step();
-        if (this.#failures > 0) this.#options.log.info({ worker: this.#options.name }, 'works again');
-        this.#failures = 0;
-        if (more) continue;
+        if (this.isFailing) log.info({ worker: name }, 'works again');
+        this.#failures.succeeded();
+        if (!more && !this.#woken) await this.#sleep(idleMs, true);
       } catch (error) {
-        pause = this.#failed(error);
-        wakeable = false;
+        await this.#sleep(this.#failed(error), false);
       }
-      const signals = wakeable ? [this.#stop.signal, this.#wake.signal] : [this.#stop.signal];
-      await clock.sleep(pause, AbortSignal.any(signals));
     }
   }
 
-  /** Logs a failure once per outage, and says how long to pause. */
+  async #sleep(ms: number, wakeable: boolean): Promise<void> {
+    if (this.#stopped) return;
+    const end = new AbortController();
+    this.#pause = { end, wakeable };
+    await this.#options.clock.sleep(ms, end.signal);
+    this.#pause = undefined;
+  }
+
+  /** Logs a failure, an outage only once, and says how long to pause. */
   #failed(error: unknown): number {
-    const { log, name, retryMs } = this.#options;
-    const expected = isMetersealError(error, 'unreachable', 'timeout');
-    if (this.#failures === 0 || !expected)
+    const { log, name } = this.#options;
+    if (!this.isFailing || !isOutage(error)) {
       log.warn({ worker: name, err: error }, 'failed, will be tried again');
-    const pause = Math.min(retryMs.most, retryMs.first * 2 ** Math.min(this.#failures, 16));
-    this.#failures++;
-    return pause;
+    }
+    return this.#failures.failed();
   }
 }
