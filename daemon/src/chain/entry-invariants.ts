@@ -156,7 +156,8 @@ export class EntryInvariants {
       return;
     }
     this.#accepted.delete(entry.authentication);
-    if (subject === undefined) return;
+    // Without a known origin that has been found already.
+    if (subject === undefined || this.origin === '') return;
     const message = sessionMessage({
       origin: this.origin,
       meter: { subject: entry.subject, commitment: subject.commitment },

@@ -48,6 +48,7 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
   const own = ownPolicy(engine, origin, logKey.publicKey);
   checkSignature(replayed, engine, logKey, own);
   await checkNotBehind(options, own, replayed);
+  ensurePolicy(files.policy, engine, own);
 
   const chain = new Chain({
     store,
@@ -67,7 +68,6 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
     if (isNew) addEpoch(draft, logKey.publicKey);
     draft.addEvent({ kind: 'boot' });
   });
-  ensurePolicy(files.policy, engine, own);
   return chain;
 }
 

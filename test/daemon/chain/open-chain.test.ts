@@ -99,7 +99,9 @@ t.test('a policy that does not name this chain’s key is not overwritten: the s
   const other = new ChainBench(t, 'other');
   await other.open();
   copyFileSync(other.state.policy, bench.state.policy);
+  const checkpoint = readFileSync(bench.state.checkpoint, 'utf8');
   await t.rejects(bench.open(), { code: 'bad-policy' });
+  t.equal(readFileSync(bench.state.checkpoint, 'utf8'), checkpoint, 'and nothing was signed');
 });
 
 t.test('a lost database is not begun anew under a published checkpoint', async (t) => {
