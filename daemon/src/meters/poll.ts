@@ -35,8 +35,8 @@ export interface PollOptions {
 }
 
 /**
- * Reads one meter once, by its plan. Failures make values `missing`; a meter that says nothing to the first read
- * is not asked for the others.
+ * Reads one meter once, by its plan. Failures make values `missing`; a meter that says nothing to the first read,
+ * or later to two in a row, is not asked for the others.
  *
  * @param deadline monotonic milliseconds by which the sample is there, whatever the meter does
  * @throws nothing that a line or a meter can cause, except `stopped` when the bus is closed
@@ -51,21 +51,22 @@ export async function pollMeter(
   { acceptUnproven = false, retries = 1 }: PollOptions = {},
 ): Promise<Sample> {
   const started = clock.monotonic();
+  const { pauseMs } = profile.limits;
   const raw: RawBlock[] = [];
   let failure: MetersealError | undefined;
+  let silent = 0;
   for (const read of plan) {
-    const { pauseMs } = profile.limits;
-    const result = await readBlock(
-      bus,
-      { ...read, unit, deadlineMs: deadline, pauseMs, others: plan },
-      retries,
-    );
+    const request = { ...read, unit, deadlineMs: deadline, pauseMs, others: plan };
+    const result = await readBlock(bus, request, silent === 0 ? retries : 0);
     if ('words' in result) {
       raw.push(result);
+      silent = 0;
       continue;
     }
     failure ??= result.failure;
-    if (raw.length === 0 && saysThatMeterIsAway(result.failure)) break;
+    silent = saysThatMeterIsAway(result.failure) ? silent + 1 : 0;
+    // One read after others may be one that the meter passes over in silence; two tell that it is away.
+    if (silent >= (raw.length === 0 ? 1 : 2)) break;
   }
   const endedAt = clock.now();
   return {

@@ -142,12 +142,13 @@ export class Scheduler<M extends ScheduledMeter> {
       health.skip = Math.max(0, health.skip - 1);
       return allMissing(meter, clock.now());
     }
+    const retries = suspect ? 0 : 1;
     const deadline = suspect ? end : clock.monotonic() + (plan.length + 1) * 2 * (responseMs + ANSWER_MS);
     try {
-      const serial = await this.#serial(meter, health, deadline);
+      const serial = await this.#serial(meter, health, deadline, retries);
       const sample = await pollMeter(bus, unit, profile, plan, clock, deadline, {
         acceptUnproven,
-        retries: suspect ? 0 : 1,
+        retries,
       });
       this.#judge(health, sample);
       return serial === undefined ? sample : { ...sample, serial };
@@ -161,17 +162,27 @@ export class Scheduler<M extends ScheduledMeter> {
   }
 
   /** The serial number, if it is time to read it: at the start, on a new connection, after the meter was away. */
-  async #serial(meter: M, health: Health, deadline: number): Promise<string | undefined> {
+  async #serial(
+    { unit, profile, plan }: M,
+    health: Health,
+    deadline: number,
+    retries: number,
+  ): Promise<string | undefined> {
     const { bus } = this.#options;
     if (health.serialReadAt !== undefined && health.serialReadAt === bus.openings) return undefined;
-    try {
-      const serial = await readSerial(bus, meter.unit, meter.profile, meter.plan, deadline);
-      health.serialReadAt = bus.openings;
-      return serial;
-    } catch (error) {
-      // The meter answers, but not this: its readings are wanted all the same.
-      if (isMetersealError(error, 'meter-exception', 'frame-invalid')) return undefined;
-      throw error;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const serial = await readSerial(bus, unit, profile, plan, deadline);
+        health.serialReadAt = bus.openings;
+        return serial;
+      } catch (error) {
+        if (isMetersealError(error, 'meter-exception', 'frame-invalid')) {
+          // The meter answers, but not this: its readings are wanted all the same.
+          if (error.code === 'meter-exception' || attempt >= retries) return undefined;
+        } else if (!isMetersealError(error, 'no-answer', 'timeout', 'port-failed') || attempt >= retries) {
+          throw error;
+        }
+      }
     }
   }
 

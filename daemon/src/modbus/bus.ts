@@ -118,10 +118,11 @@ export class Bus implements RegisterReader {
       throw this.#error(read, { code: 'timeout', reason: 'the line was busy for too long' });
     }
     const { client, port } = await this.#ensureOpen(read);
-    port.prepare(
-      deadlineMs,
-      others.map((other) => ({ ...other, unit })),
-    );
+    port.prepare({
+      deadline: deadlineMs,
+      others: others.map((other) => ({ ...other, unit })),
+      pauseMs,
+    });
     client.setID(unit);
     client.setTimeout(deadlineMs - clock.monotonic() + BACKSTOP_MS);
     try {

@@ -35,6 +35,8 @@ export interface DueRead {
   readonly deadline: number;
   /** Reads that its unit is known to answer. */
   readonly others?: readonly RegisterRead[];
+  /** Least time between an answer of its unit and the next request to it, ms. */
+  readonly pauseMs?: number;
 }
 
 export type LineInput =
@@ -180,7 +182,7 @@ export class Framing {
         return [];
       case 'words': {
         this.#late.answeredWithRegisters(read);
-        const gap = this.#silence(this.#timing.gapMs, false, now);
+        const gap = this.#silence(this.#gapAfter(read), false, now);
         if (!this.#isOwn(read)) return [gap, ...this.#advance(now)];
         this.#job = undefined;
         this.counters.accepted += 1;
@@ -190,7 +192,7 @@ export class Framing {
         if (GATEWAY_EXCEPTIONS.includes(recognition.exception))
           return this.#notAnsweredBehindGateway(read, now);
         this.#late.answeredWithException(read);
-        const gap = this.#silence(this.#timing.gapMs, false, now);
+        const gap = this.#silence(this.#gapAfter(read), false, now);
         if (!this.#isOwn(read) && (this.#mayClearAgain() || this.#mayBeSent(now))) {
           return [gap, ...this.#advance(now)];
         }
@@ -271,6 +273,12 @@ export class Framing {
   /** False for a read that only clears the line. */
   #isOwn(read: RegisterRead): boolean {
     return read === this.#job?.read;
+  }
+
+  /** Behind a read that clears the line the same meter comes again. */
+  #gapAfter(read: RegisterRead): number {
+    const pauseMs = this.#isOwn(read) ? 0 : (this.#job?.pauseMs ?? 0);
+    return Math.max(this.#timing.gapMs, pauseMs);
   }
 
   #mayClearAgain(): boolean {

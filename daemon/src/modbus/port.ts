@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../host/clock.js';
 import { withCrc } from './crc.js';
-import type { Framing, LineAction, LineInput, Rejection } from './framing.js';
+import type { DueRead, Framing, LineAction, LineInput, Rejection } from './framing.js';
 import type { RegisterRead } from './register-read.js';
 
 /** What a port object needs of a serial port or a socket. A transport is opened once. */
@@ -32,8 +32,7 @@ export class Port extends EventEmitter {
   #open = false;
   #ending = false;
   #timer: AbortController | undefined;
-  #deadline = 0;
-  #others: readonly RegisterRead[] = [];
+  #terms: Omit<DueRead, 'read'> = { deadline: 0 };
   #rejection: Rejection | undefined;
 
   constructor(transport: Transport, framing: Framing, clock: Clock) {
@@ -47,15 +46,9 @@ export class Port extends EventEmitter {
     return this.#open;
   }
 
-  /**
-   * What modbus-serial has no word for, said before each read.
-   *
-   * @param deadline monotonic milliseconds by which the next read has to be settled
-   * @param others reads that its unit is known to answer
-   */
-  prepare(deadline: number, others: readonly RegisterRead[]): void {
-    this.#deadline = deadline;
-    this.#others = others;
+  /** Says before each read what modbus-serial has no word for. */
+  prepare(terms: Omit<DueRead, 'read'>): void {
+    this.#terms = terms;
     this.#rejection = undefined;
   }
 
@@ -93,7 +86,7 @@ export class Port extends EventEmitter {
     const fc = frame[1];
     if (frame.length !== 8 || (fc !== 3 && fc !== 4)) throw new Error('this port only reads registers');
     const read: RegisterRead = { unit: frame[0]!, fc, at: u16(2), count: u16(4) };
-    this.#input({ kind: 'read', read, deadline: this.#deadline, others: this.#others });
+    this.#input({ kind: 'read', read, ...this.#terms });
   }
 
   close(done: Done): void {

@@ -115,6 +115,13 @@ t.test('a dead meter is given up after the first read', async (t) => {
   }
 });
 
+t.test('a meter that falls silent half way costs two more reads at most', async (t) => {
+  const meter = new Meter((_, n) => (n > 1 ? 'no-answer' : undefined));
+  const sample = await meter.poll();
+  t.match(sample, { answered: true, raw: [{}], failure: { code: 'no-answer' } });
+  t.equal(meter.reads.length, 1 + 2 + 1, 'the second twice, the third once, the fourth never');
+});
+
 t.test('a closed bus ends a poll', async (t) => {
   await t.rejects(new Meter(() => 'stopped').poll(), { code: 'stopped' });
 });

@@ -190,6 +190,21 @@ t.test('a meter without the registers of its serial number is read all the same'
   await world.scheduler.stop();
 });
 
+t.test('one lost answer to the first read does not cost a cycle', async (t) => {
+  const world = new World([1]);
+  const readRegisters = world.readRegisters.bind(world);
+  world.readRegisters = async (read) => {
+    const isFirst = world.reads.length === 0;
+    const words = await readRegisters(read);
+    if (isFirst) throw new MetersealError('no-answer', "couldn't read");
+    return words;
+  };
+  void world.scheduler.start();
+  await world.clock.advance(INTERVAL_MS);
+  t.match(world.taken, [{ sample: { answered: true, serial: '0' } }]);
+  await world.scheduler.stop();
+});
+
 t.test('a clock that is set forward or back moves the cycles, and none begins twice', async (t) => {
   const world = new World([1]);
   void world.scheduler.start();

@@ -50,7 +50,8 @@ function answer({ unit, fc, count }: RegisterRead, word = 7): Uint8Array {
 function say(action: LineAction): string {
   switch (action.kind) {
     case 'send': {
-      const [unit, fc, , at, , count] = action.bytes;
+      // A request over TCP has 12 bytes, and its unit behind the transaction number.
+      const [unit, fc, , at, , count] = action.bytes.length === 12 ? action.bytes.slice(6) : action.bytes;
       return `send ${unit}/${fc}/${at}+${count}`;
     }
     case 'accept':
@@ -203,4 +204,34 @@ t.test('over TCP a cut-off answer ends the connection, a stale one does not', as
   t.match(line.bytes(104, ...frame(3, 2)), ['silence 104', 'send']);
   line.bytes(105, ...frame(4, 6).slice(0, 12));
   t.same(line.at(204, { kind: 'clock' }), ['reject timeout', 'abandon']);
+});
+
+t.test('an answer that a gateway gives the number of the next request is not taken for it', async (t) => {
+  const timing: LineTiming = { responseMs: 100, byteMs: 0, gapMs: 0, silenceMs: 0, drainMs: 0 };
+  const line = new Line(new TcpWire(), timing);
+  let transaction = 0;
+  const answers = (now: number, count: number): string[] => {
+    const data = new Array<number>(2 * count).fill(0);
+    return line.bytes(now, ...[0, transaction, 0, 0, 0, 3 + 2 * count, 1, 4, 2 * count], ...data);
+  };
+  line.at(0, { kind: 'opened' });
+  line.read(0, { ...READ, count: 8 });
+  transaction = 1;
+  t.match(answers(1, 6), ['silence', 'send 1/4/0+8']);
+  t.match(line.at(101, { kind: 'clock' }), ['reject no-answer']);
+  t.match(line.read(101, { ...READ, count: 8 }), ['send 1/4/0+4'], 'not 8, nor 6');
+  transaction = 3;
+  t.match(answers(101, 8), ['silence', 'send 1/4/0+2'], 'the late answer under the new number');
+  transaction = 4;
+  t.match(answers(102, 4), ['silence', 'send'], 'and the one to the clearing read');
+  t.equal(line.framing.counters.accepted, 0);
+});
+
+t.test("a meter's pause is kept behind a read that clears the line", async (t) => {
+  const line = new Line();
+  line.at(0, { kind: 'opened' });
+  line.at(60, { kind: 'read', read: READ, deadline: 1_000, pauseMs: 30 });
+  t.same(line.at(61, { kind: 'answer', read: { ...READ, count: 4 } }), ['silence 91']);
+  t.same(line.at(91, { kind: 'clock' }), ['send 1/4/0+6']);
+  t.same(line.at(95, { kind: 'answer', read: READ }), ['accept 6', 'silence 99'], 'others need not wait');
 });
