@@ -110,7 +110,7 @@ type Judged = Pick<
 >;
 type Ended =
   | (Judged & { outcome: 'judged'; evidence?: undefined })
-  | { outcome: RunFailure; why: string; evidence?: string };
+  | { outcome: RunFailure; why: string; evidence?: string | undefined };
 
 async function afterWindow(tools: ComparisonTools, window: WindowResult, lease: Uint8Array): Promise<Ended> {
   const { shown, outcome, why = '' } = window;
@@ -158,10 +158,11 @@ function evidenceOf(
   tools: ComparisonTools,
   reason: 'history-rewritten' | 'history-unproven',
   shown: Shown,
-): Promise<string> {
+): Promise<string | undefined> {
   const { note, keptNote, consistency } = shown;
   const time = tools.clock.now();
-  return keepEvidence(tools.storage, tools.dir, { reason, time, kept: keptNote, shown: note, consistency });
+  const evidence = { reason, time, kept: keptNote, shown: note, consistency };
+  return keepEvidence(tools.storage, tools.dir, tools.crypto, evidence);
 }
 
 async function judgeAll(

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { toBase64, utf8 } from '@meterseal/protocol';
+import type { Hasher } from '@meterseal/protocol';
+import { toBase64, toHex, utf8 } from '@meterseal/protocol';
 import type { Storage } from './storage.js';
 import { storeError } from './storage.js';
 
@@ -15,29 +16,41 @@ export type Evidence = {
   readonly consistency: readonly Uint8Array[] | undefined;
 };
 
+/** Files of evidence: a platform that shows another head each time must not fill the disk. */
+const MAX_FILES = 1_000;
+
 /**
- * Keeps evidence in a file of its own: JSON with the two notes as they are, so that anybody with the policy can check
- * the signatures.
+ * Keeps evidence in a file of its own, named by what it says, so that none is written over: JSON with the two notes as
+ * they are, for anybody who has the policy to check the signatures.
  *
- * @returns the file's path
+ * @returns the file's path; undefined where there are very many already
+ * @throws MetersealError `commit-failed`, `disk-full`
  */
-export async function keepEvidence(storage: Storage, dir: string, evidence: Evidence): Promise<string> {
+export async function keepEvidence(
+  storage: Storage,
+  dir: string,
+  hasher: Hasher,
+  evidence: Evidence,
+): Promise<string | undefined> {
   const folder = join(dir, 'evidence');
   const { reason, time, kept, shown, consistency } = evidence;
-  const path = join(folder, `${new Date(time).toISOString().replaceAll(':', '')}-${reason}.json`);
+  const name = toHex(hasher.sha256(utf8(`${kept}\n${shown}`))).slice(0, 16);
+  const path = join(folder, `${reason}-${name}.json`);
   const proof = consistency?.map(toBase64);
-  const text = JSON.stringify(
-    { reason, time, kept, shown, ...(proof === undefined ? {} : { proof }) },
-    null,
-    2,
-  );
+  const content = { reason, time, kept, shown, ...(proof === undefined ? {} : { proof }) };
+  const bytes = utf8(`${JSON.stringify(content, null, 2)}\n`);
   try {
     await storage.makeFolder(folder);
+    const names = await storage.list(folder);
+    if (names.length >= MAX_FILES && !names.includes(`${reason}-${name}.json`)) return undefined;
     const file = await storage.open(path);
     try {
-      await file.truncate(0);
-      await file.write(utf8(`${text}\n`), 0);
-      await file.sync();
+      // A crash may have left a part of it.
+      if ((await file.size()) !== bytes.length) {
+        await file.truncate(0);
+        await file.write(bytes, 0);
+        await file.sync();
+      }
     } finally {
       await file.close();
     }

@@ -1,5 +1,5 @@
 import type { Finding, Verdict, VerdictReason } from '@meterseal/protocol';
-import { compareFindings, VERDICT_CODES, verdictOf } from '@meterseal/protocol';
+import { compareFindings, verdictOf } from '@meterseal/protocol';
 import type { ChainFlaw } from './chain-view.js';
 
 /** Who has to answer for a finding; nobody for what is only not known yet. */
@@ -39,7 +39,8 @@ export class Findings {
   /** Versions held, and entries that are not held. */
   readings = 0;
   readonly #listed: Record<Verdict, JudgedFinding[]> = { verified: [], tampered: [], unverifiable: [] };
-  readonly #accusedOfChain = new Set<string>();
+  /** Flaws of the chain that readings were told of. */
+  readonly #toldOfReadings = new Set<string>();
 
   get counts(): VerdictCounts {
     return this.#counts;
@@ -59,6 +60,7 @@ export class Findings {
     flaw?: ChainFlaw,
   ): void {
     this.readings++;
+    if (flaw !== undefined) this.#toldOfReadings.add(`${subject}/${seq}/${reason}`);
     this.#note(meter, subject, seq, reason, flaw);
   }
 
@@ -70,7 +72,7 @@ export class Findings {
     reason: VerdictReason,
     flaw: ChainFlaw,
   ): void {
-    if (!this.#accusedOfChain.has(`${subject}/${seq}/${reason}`))
+    if (!this.#toldOfReadings.has(`${subject}/${seq}/${reason}`))
       this.#note(meter, subject, seq, reason, flaw);
   }
 
@@ -89,8 +91,6 @@ export class Findings {
     const verdict = verdictOf(reason);
     this.#counts[verdict]++;
     const listed = this.#listed[verdict];
-    if (VERDICT_CODES[reason] >= VERDICT_CODES['sequence-broken'])
-      this.#accusedOfChain.add(`${subject}/${seq}/${reason}`);
     if (verdict === 'verified' || listed.length >= MAX_LISTED) return;
     const finding = { subject, seq, reason, meter, accused: ACCUSED[reason] };
     listed.push(flaw === undefined ? finding : { ...finding, flaw });

@@ -103,9 +103,9 @@ export class FrameFile {
     return readExactly(this.#file, at + FRAME_HEADER_BYTES, this.#format.lead + contentLength);
   }
 
-  /** Visits every good frame that is in the file now, up to what was last appended. */
-  scan(visit: FrameVisitor): Promise<ScanResult> {
-    return scan(this.#file, this.#size, this.#format, visit);
+  /** Visits every good frame that is in the file now, whoever wrote it; an append under way may show as torn. */
+  async scan(visit: FrameVisitor): Promise<ScanResult> {
+    return scan(this.#file, await this.#file.size(), this.#format, visit);
   }
 
   async close(): Promise<void> {

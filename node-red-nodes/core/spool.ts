@@ -116,7 +116,8 @@ export class Spool {
     const damage: SpoolDamage[] = [];
     for (const [segment, file] of [...this.#segments]) {
       const found = await file.scan((at, body) => this.#visit(index, damage, segment, at, body));
-      this.#note(damage, segment, found, file.size);
+      const torn = segment === this.#last ? undefined : found.torn;
+      this.#note(damage, segment, { ...found, torn }, file.size);
     }
     return { index, damage };
   }
