@@ -189,6 +189,8 @@ t.test('entries come back from their bundle', async (t) => {
   t.strictSame(decodeEntries(encodeEntries(entries)), entries);
   t.strictSame(decodeEntries(new Uint8Array(0)), []);
   t.throws(() => encodeEntries([new Uint8Array(65_536)]), { code: 'bad-argument' });
+  const body = Buffer.concat([Buffer.of(7), encodeEntries(entries)]).subarray(1);
+  t.strictSame(decodeEntries(body), entries, 'out of the middle of a Buffer too');
 });
 
 t.test('a bundle that is cut or too long is refused', async (t) => {

@@ -112,3 +112,12 @@ t.test('what is no leaf hash is not appended', async (t) => {
   };
   t.throws(() => appendLeaf(crypto, full, tree.leafHash(0)), { code: 'bad-argument' });
 });
+
+t.test('a range does not change with the buffers that its leaves came from', async (t) => {
+  for (const grow of [appendLeaf, appendLeaves]) {
+    const leaf = Buffer.from(tree.leafHash(0));
+    const range = grow(crypto, EMPTY_RANGE, leaf);
+    leaf.fill(0);
+    t.strictSame(rangeRoot(crypto, range), tree.root(1));
+  }
+});
