@@ -10,7 +10,7 @@ import { Recorder } from './agent/recorder.js';
 import { restartNumbers } from './agent/restart-numbers.js';
 import { Submitter } from './agent/submitter.js';
 import type { CollectorConfig, Config, MeterConfig } from './config/config.js';
-import { readSecretLine } from './config/config.js';
+import { readSecretLine } from './config/secret-line.js';
 import { chainAcknowledgements } from './delivery/acknowledgement-chainer.js';
 import { CollectorClient } from './delivery/collector-client.js';
 import { Deliverer } from './delivery/deliverer.js';

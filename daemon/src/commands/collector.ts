@@ -11,8 +11,9 @@ import {
 } from '@meterseal/node-red-meterseal/core';
 import { MetersealError, parsePolicy, toBase64 } from '@meterseal/protocol';
 import type { Command } from 'commander';
-import { parseHostPort, readSecretLine } from '../config/config.js';
 import { parseDuration } from '../config/duration.js';
+import { parseHostPort } from '../config/host-port.js';
+import { readSecretLine } from '../config/secret-line.js';
 import { EXIT } from '../exit-code.js';
 import { systemClock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';

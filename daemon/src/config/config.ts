@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import type { Holder } from '@meterseal/protocol';
-import { keyFromBase64, MetersealError } from '@meterseal/protocol';
-import type { ErrorObject } from 'ajv';
+import { holderBytes, keyFromBase64, MetersealError, toHex } from '@meterseal/protocol';
 import { Ajv } from 'ajv';
 import { parseDocument } from 'yaml';
 import type { LogLevel } from '../host/logger.js';
-import { readPrivateFile } from '../host/private-file.js';
+import { parseAddress } from '../modbus/address.js';
 import { parseDuration } from './duration.js';
-import { configSchema } from './schema.js';
-
-export type HostPort = { readonly host: string; readonly port: number };
+import type { HostPort } from './host-port.js';
+import { parseHostPort } from './host-port.js';
+import { at, describeSchemaError, refuse } from './refusal.js';
+import { configSchema, MAX_METERS } from './schema.js';
 
 export type MeterConfig = {
   readonly id: string;
@@ -57,6 +58,8 @@ type RawMeter = {
   identity?: 'issued' | 'own';
   'accept-unproven'?: boolean;
 };
+type RawBus = { address: string; meters: RawMeter[] };
+type RawCollector = { url: string; 'key-file': string; 'token-file'?: string; 'ca-file'?: string };
 
 type RawConfig = {
   site: { operator: string; box: string; log?: LogLevel };
@@ -64,14 +67,17 @@ type RawConfig = {
     interval?: string;
     timeout?: string;
     session?: 'reused' | 'per-transmission';
-    buses?: { address: string; meters: RawMeter[] }[];
+    buses?: RawBus[];
   };
   chain?: { sessions?: { life?: string; readings?: number } };
   gate?: { control?: string; comparison?: string; 'max-lease'?: string };
-  collectors?: { url: string; 'key-file': string; 'token-file'?: string; 'ca-file'?: string }[];
+  collectors?: RawCollector[];
 };
 
-const isValid = new Ajv({ strict: true }).compile<RawConfig>(configSchema);
+/** A configuration of 1,000 meters has some 200 KiB. */
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+
+const isValid = new Ajv({ strict: true, verbose: true }).compile<RawConfig>(configSchema);
 
 /**
  * Reads meterseal.yaml.
@@ -92,62 +98,81 @@ export function readConfig(path: string): Config {
   return parseConfig(text, dirname(resolve(path)));
 }
 
-/** @throws MetersealError `bad-config`, and `file-missing` for a key file that it names */
+/**
+ * @param folder that relative paths start from
+ * @throws MetersealError `bad-config`, and `file-missing` for a key file that it names
+ */
 export function parseConfig(text: string, folder: string): Config {
-  const document = parseDocument(text, { uniqueKeys: true });
-  const problem = document.errors[0];
-  if (problem !== undefined) refuse(problem.message.split('\n')[0] ?? 'not YAML');
-  const raw: unknown = document.toJS({ maxAliasCount: 0 });
-  if (!isValid(raw)) refuse(describe(isValid.errors?.[0]));
+  const raw = parseYaml(text);
+  if (!isValid(raw)) refuse(describeSchemaError(isValid.errors?.[0]));
 
   const { site, field = {}, chain = {}, gate = {}, collectors = [] } = raw;
-  const buses = (field.buses ?? []).map(({ address, meters }) => ({
-    address,
-    meters: meters.map((meter) => meterOf(meter, folder)),
-  }));
-  checkUnique(buses);
+  const { sessions = {} } = chain;
   return {
     platformId: `${site.operator}/meterseal/${site.box}`,
     log: site.log ?? 'info',
     field: {
-      intervalMs: parseDuration(field.interval ?? '15s'),
-      timeoutMs: parseDuration(field.timeout ?? '1s'),
+      intervalMs: duration('field.interval', field.interval ?? '15s', '100ms', '1d'),
+      timeoutMs: duration('field.timeout', field.timeout ?? '1s', '20ms', '1m'),
       session: field.session ?? 'reused',
-      buses,
+      buses: busesOf(field.buses ?? [], folder),
     },
     chain: {
-      sessionLifeMs: parseDuration(chain.sessions?.life ?? '24h'),
-      sessionReadings: chain.sessions?.readings ?? 10_000,
+      sessionLifeMs: duration('chain.sessions.life', sessions.life ?? '24h', '1s', '30d'),
+      sessionReadings: sessions.readings ?? 10_000,
     },
     gate: {
-      control: parseHostPort(gate.control ?? '127.0.0.1:7411', 'gate.control'),
-      comparison: parseHostPort(gate.comparison ?? '127.0.0.1:0', 'gate.comparison'),
-      maxLeaseMs: parseDuration(gate['max-lease'] ?? '1m'),
+      control: at('gate.control', () => parseHostPort(gate.control ?? '127.0.0.1:7411', 'gate.control')),
+      comparison: at('gate.comparison', () =>
+        parseHostPort(gate.comparison ?? '127.0.0.1:0', 'gate.comparison'),
+      ),
+      maxLeaseMs: duration('gate.max-lease', gate['max-lease'] ?? '1m', '1s', '1h'),
     },
-    collectors: collectors.map((collector) => ({
-      url: collector.url,
-      key: keyFromBase64(readPublicKey(resolve(folder, collector['key-file']))),
-      ...(collector['token-file'] === undefined
-        ? {}
-        : { tokenFile: resolve(folder, collector['token-file']) }),
-      ...(collector['ca-file'] === undefined ? {} : { caFile: resolve(folder, collector['ca-file']) }),
-    })),
+    collectors: collectorsOf(collectors, folder),
   };
 }
 
-/** The one line of a secret's file. */
-export function readSecretLine(path: string, what: string): string {
-  return readPrivateFile(path, what).trim();
+/** @throws MetersealError `bad-config` for what is not one YAML document, or names a key twice, or uses aliases */
+function parseYaml(text: string): unknown {
+  if (Buffer.byteLength(text) > MAX_CONFIG_BYTES) refuse(`more than ${MAX_CONFIG_BYTES} bytes`);
+  const document = parseDocument(text, { version: '1.2', schema: 'core', strict: true, uniqueKeys: true });
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) refuse(problem.message.split('\n')[0]!.replace(/:$/, ''));
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    return refuse('aliases are not taken: write it out', undefined, cause);
+  }
 }
 
-export function parseHostPort(text: string, what: string): HostPort {
-  const colon = text.lastIndexOf(':');
-  const port = Number(text.slice(colon + 1));
-  const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
-  if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535 || host === '') {
-    throw new MetersealError('bad-config', `couldn't read ${what}: ${JSON.stringify(text)} is not HOST:PORT`);
-  }
-  return { host, port };
+function duration(place: string, text: string, least: string, most: string): number {
+  const ms = at(place, () => parseDuration(text));
+  if (ms >= parseDuration(least) && ms <= parseDuration(most)) return ms;
+  return refuse(`${place}: ${text} is not between ${least} and ${most}`);
+}
+
+/** Meter IDs are unique in a box, buses by what they are connected to, units on their bus. */
+function busesOf(buses: readonly RawBus[], folder: string): BusConfig[] {
+  const ids = new Set<string>();
+  const lines = new Set<string>();
+  const checked = buses.map(({ address, meters }, b) => {
+    const place = `field.buses[${b}]`;
+    const parsed = at(`${place}.address`, () => parseAddress(address));
+    const line = parsed.kind === 'tcp' ? `${parsed.host.toLowerCase()}:${parsed.port}` : parsed.path;
+    if (lines.has(line)) refuse(`${place}.address: ${line} is a bus already`);
+    lines.add(line);
+    const units = new Set<number>();
+    for (const [m, { id, unit, holder }] of meters.entries()) {
+      if (ids.has(id)) refuse(`${place}.meters[${m}].id: meter ${id} is there already`);
+      if (units.has(unit)) refuse(`${place}.meters[${m}].unit: unit ${unit} of this bus is taken already`);
+      at(`${place}.meters[${m}].holder`, () => holderBytes(holder));
+      ids.add(id);
+      units.add(unit);
+    }
+    return { address, meters: meters.map((meter) => meterOf(meter, folder)) };
+  });
+  if (ids.size > MAX_METERS) refuse(`field.buses: ${ids.size} meters, at most ${MAX_METERS} are possible`);
+  return checked;
 }
 
 function meterOf(raw: RawMeter, folder: string): MeterConfig {
@@ -162,58 +187,62 @@ function meterOf(raw: RawMeter, folder: string): MeterConfig {
   };
 }
 
-function checkUnique(buses: readonly BusConfig[]): void {
-  const ids = new Set<string>();
-  const addresses = new Set<string>();
-  for (const [b, bus] of buses.entries()) {
-    if (addresses.has(bus.address)) refuse(`field.buses[${b}].address: this bus is there already`);
-    addresses.add(bus.address);
-    const units = new Set<number>();
-    for (const [m, { id, unit }] of bus.meters.entries()) {
-      if (ids.has(id)) refuse(`field.buses[${b}].meters[${m}].id: meter ${id} is there already`);
-      if (units.has(unit))
-        refuse(`field.buses[${b}].meters[${m}].unit: unit ${unit} of this bus is taken already`);
-      ids.add(id);
-      units.add(unit);
-    }
-  }
-}
-
-function readPublicKey(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw new MetersealError('file-missing', `couldn't read collector key: ${path} cannot be opened`, {
-      hint: 'The collector writes its public key at its first start, as collector.pub.',
-      cause,
-    });
-  }
-}
-
-/** `/field/buses/0` as `field.buses[0]`, with what is wrong there. */
-function describe(error: ErrorObject | undefined): string {
-  if (error === undefined) return 'not a configuration';
-  const place = error.instancePath
-    .slice(1)
-    .split('/')
-    .map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part}`))
-    .join('')
-    .replace(/^\./, '');
-  const prefix = place === '' ? '' : `${place}: `;
-  const params = error.params as {
-    additionalProperty?: string;
-    missingProperty?: string;
-    allowedValues?: unknown[];
-  };
-  if (error.keyword === 'additionalProperties')
-    return `${prefix}unknown key ${JSON.stringify(params.additionalProperty)}`;
-  if (error.keyword === 'required') return `${prefix}${params.missingProperty} is missing`;
-  if (error.keyword === 'enum') return `${prefix}must be one of ${params.allowedValues?.join(', ')}`;
-  return `${prefix}${error.message ?? 'not accepted'}`;
-}
-
-function refuse(what: string): never {
-  throw new MetersealError('bad-config', `couldn't read configuration: ${what}`, {
-    hint: 'docs/configure.md lists every key.',
+function collectorsOf(collectors: readonly RawCollector[], folder: string): CollectorConfig[] {
+  const keys = new Set<string>();
+  return collectors.map((raw, i) => {
+    const place = `collectors[${i}]`;
+    const url = urlOf(raw.url, `${place}.url`);
+    const key = publicKeyOf(resolve(folder, raw['key-file']), `${place}.key-file`);
+    if (keys.has(toHex(key))) refuse(`${place}.key-file: a collector with this key is there already`);
+    keys.add(toHex(key));
+    return {
+      url,
+      key,
+      ...(raw['token-file'] === undefined ? {} : { tokenFile: resolve(folder, raw['token-file']) }),
+      ...(raw['ca-file'] === undefined ? {} : { caFile: resolve(folder, raw['ca-file']) }),
+    };
   });
+}
+
+/** Readings name meters, and a token is a secret: neither leaves this machine unencrypted. */
+function urlOf(text: string, place: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    return refuse(`${place}: ${JSON.stringify(text)} is not https://HOST[:PORT][/PATH]`);
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return refuse(
+      `${place}: user, password, query and fragment have no place there`,
+      'Use token-file for a secret.',
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    return refuse(
+      `${place}: http:// goes to this machine only`,
+      'Write https://, and ca-file where the certificate is your own.',
+    );
+  }
+  return text;
+}
+
+function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function publicKeyOf(path: string, place: string): Uint8Array {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new MetersealError(
+      'file-missing',
+      `couldn't read configuration: ${place}: ${path} cannot be opened`,
+      {
+        hint: 'The collector writes its public key at its first start, as collector.pub.',
+        cause,
+      },
+    );
+  }
+  return at(place, () => keyFromBase64(text));
 }

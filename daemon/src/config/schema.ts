@@ -1,7 +1,18 @@
-/** The JSON Schema of meterseal.yaml; docs/configure.md explains each key. Unknown keys are refused. */
+/**
+ * The JSON Schema of meterseal.yaml; docs/configure.md explains each key. Unknown keys are refused. A `description` says
+ * what belongs where a pattern is not kept: "is not <description>".
+ */
 
-const duration = { type: 'string', pattern: '^[1-9][0-9]{0,8}(ms|s|m|h|d)$' };
-const address = { type: 'string', pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$' };
+/** Buses and meters of one box. A meter has its frame in every transmission, of which one holds 1,000. */
+export const MAX_METERS = 1_000;
+const MAX_BUSES = 64;
+const MAX_COLLECTORS = 8;
+
+const duration = {
+  type: 'string',
+  pattern: '^[1-9][0-9]{0,8}(ms|s|m|h|d)$',
+  description: 'a duration with its unit, such as 250ms, 15s, 5m, 24h',
+};
 const path = { type: 'string', minLength: 1, maxLength: 1024 };
 
 const object = (properties: Record<string, unknown>, required: string[] = []): Record<string, unknown> => ({
@@ -13,13 +24,20 @@ const object = (properties: Record<string, unknown>, required: string[] = []): R
 
 const meter = object(
   {
-    id: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,64}$' },
+    id: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9._:-]{1,64}$',
+      description: 'a meter ID, 1 to 64 of A-Za-z0-9._:-',
+    },
     unit: { type: 'integer', minimum: 1, maximum: 247 },
-    profile: { type: 'string', pattern: '^[a-z0-9-]+/[a-z0-9.-]+$' },
+    profile: {
+      type: 'string',
+      pattern: '^[a-z0-9][a-z0-9-]{0,31}/[a-z0-9][a-z0-9.-]{0,47}$',
+      description: 'a profile, manufacturer/model',
+    },
     holder: {
       type: 'object',
       maxProperties: 32,
-      propertyNames: { pattern: '^[A-Za-z][A-Za-z0-9-]{0,31}$' },
       additionalProperties: { type: 'string', maxLength: 256 },
     },
     'code-file': path,
@@ -36,9 +54,14 @@ export const configSchema = object(
         operator: {
           type: 'string',
           maxLength: 120,
-          pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$',
+          pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+$',
+          description: 'a domain name in lower case, such as grid.example',
         },
-        box: { type: 'string', pattern: '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' },
+        box: {
+          type: 'string',
+          pattern: '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$',
+          description: 'a name of 1 to 40 lower-case letters, digits and hyphens',
+        },
         log: { type: 'string', enum: ['debug', 'info', 'warn', 'error', 'silent'] },
       },
       ['operator', 'box'],
@@ -49,10 +72,10 @@ export const configSchema = object(
       session: { type: 'string', enum: ['reused', 'per-transmission'] },
       buses: {
         type: 'array',
-        maxItems: 64,
+        maxItems: MAX_BUSES,
         items: object(
           {
-            address: { type: 'string', minLength: 1, maxLength: 256 },
+            address: { type: 'string', minLength: 1, maxLength: 300 },
             meters: { type: 'array', minItems: 1, maxItems: 247, items: meter },
           },
           ['address', 'meters'],
@@ -62,19 +85,14 @@ export const configSchema = object(
     chain: object({
       sessions: object({ life: duration, readings: { type: 'integer', minimum: 1, maximum: 1_000_000 } }),
     }),
-    gate: object({ control: address, comparison: address, 'max-lease': duration }),
+    gate: object({ control: path, comparison: path, 'max-lease': duration }),
     collectors: {
       type: 'array',
-      maxItems: 8,
-      items: object(
-        {
-          url: { type: 'string', pattern: '^https?://[^\\s]+$' },
-          'key-file': path,
-          'token-file': path,
-          'ca-file': path,
-        },
-        ['url', 'key-file'],
-      ),
+      maxItems: MAX_COLLECTORS,
+      items: object({ url: path, 'key-file': path, 'token-file': path, 'ca-file': path }, [
+        'url',
+        'key-file',
+      ]),
     },
   },
   ['site'],

@@ -73,7 +73,13 @@ export class HttpClient {
     this.#endpoint = endpoint;
     this.#name = name;
     this.#base = 'url' in endpoint ? parseUrl(endpoint.url, name) : undefined;
-    const limits = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS };
+    // Over TCP a connection is kept, above all for TLS; a Unix socket is connected to in a tenth of a millisecond, and its
+    // server has few connections to give.
+    const limits = {
+      keepAlive: this.#base !== undefined,
+      maxSockets: MAX_CONNECTIONS,
+      timeout: IDLE_CONNECTION_MS,
+    };
     const caFile = 'url' in endpoint ? endpoint.caFile : undefined;
     this.#agent =
       this.#base?.protocol === 'https:'
