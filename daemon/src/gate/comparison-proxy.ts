@@ -41,6 +41,7 @@ type Connection = {
 export class ComparisonProxy implements ConnectionHandler {
   readonly #proofSocket: string;
   readonly #clock: Clock;
+  readonly #mayPass: () => boolean;
   readonly #http: Server;
   readonly #requests: RateLimit;
   readonly #appends: RateLimit;
@@ -48,8 +49,14 @@ export class ComparisonProxy implements ConnectionHandler {
   readonly #upstreams = new Set<ClientRequest>();
   #inFlight = 0;
 
-  constructor(options: { readonly proofSocket: string; readonly clock: Clock }) {
+  /** @param options `mayPass` is asked for every request and every piece of an answer */
+  constructor(options: {
+    readonly proofSocket: string;
+    readonly clock: Clock;
+    readonly mayPass: () => boolean;
+  }) {
     const { clock } = options;
+    this.#mayPass = options.mayPass;
     this.#proofSocket = options.proofSocket;
     this.#clock = clock;
     this.#requests = new RateLimit(REQUESTS.burst, REQUESTS.perSecond, clock);
@@ -88,7 +95,7 @@ export class ComparisonProxy implements ConnectionHandler {
     const connection = this.#connections.get(socket);
     const announced = Number(asked.headers['content-length'] ?? 0);
     const unbounded = asked.headers['transfer-encoding'] !== undefined || announced > MAX_ANNOUNCED_BYTES;
-    if (connection === undefined || asked.httpVersion !== '1.1' || unbounded) {
+    if (connection === undefined || asked.httpVersion !== '1.1' || unbounded || !this.#mayPass()) {
       return void socket.resetAndDestroy();
     }
     answer.setHeader('connection', 'keep-alive');
@@ -125,6 +132,7 @@ export class ComparisonProxy implements ConnectionHandler {
     connection: Connection,
     body: Buffer | null,
   ): void {
+    if (!this.#mayPass()) return void asked.socket.resetAndDestroy();
     const headers: Record<string, string | number> = {};
     if (body !== null) {
       headers['content-length'] = body.length;
@@ -134,7 +142,7 @@ export class ComparisonProxy implements ConnectionHandler {
     this.#upstreams.add(upstream);
     upstream.once('close', () => this.#upstreams.delete(upstream));
     onFinish(connection, answer, () => upstream.destroy());
-    upstream.once('response', (response) => passAnswer(response, answer, asked.socket));
+    upstream.once('response', (response) => passAnswer(response, answer, asked.socket, this.#mayPass));
     upstream.on('error', () => {
       if (answer.headersSent) asked.socket.resetAndDestroy();
       else refuse(answer, 503, 'unreachable', 'the chain does not answer');
@@ -172,7 +180,12 @@ function refuseRate(answer: ServerResponse, socket: Socket, connection: Connecti
   refuse(answer, 429, 'rate-limited', 'too many requests');
 }
 
-function passAnswer(response: IncomingMessage, answer: ServerResponse, socket: Socket): void {
+function passAnswer(
+  response: IncomingMessage,
+  answer: ServerResponse,
+  socket: Socket,
+  mayPass: () => boolean,
+): void {
   for (const name of ['content-type', 'content-length', 'retry-after']) {
     const value = response.headers[name];
     if (value !== undefined) answer.setHeader(name, value);
@@ -181,6 +194,10 @@ function passAnswer(response: IncomingMessage, answer: ServerResponse, socket: S
   // Half an answer must not look like a whole one.
   response.once('close', () => {
     if (!response.complete) socket.resetAndDestroy();
+  });
+  // A process that was stopped goes on with what it finds in its sockets before it looks at its timers.
+  response.on('data', () => {
+    if (!mayPass()) socket.resetAndDestroy();
   });
   response.pipe(answer);
 }

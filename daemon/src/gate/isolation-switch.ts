@@ -68,6 +68,12 @@ export class IsolationSwitch {
     return this.#machine.readBacks;
   }
 
+  /** True while data may pass: connected, read back, and the lease not over by the clock, timer or no timer. */
+  mayPass(): boolean {
+    const { state } = this.#machine;
+    return state.name === 'connected' && this.#options.clock.monotonic() < state.lease.deadline;
+  }
+
   /** The one way by which anything changes. */
   feed(input: Input): void {
     const before = this.#machine.state;

@@ -22,6 +22,7 @@ import type { ControlPort } from './control-port.js';
 import { openControlPort } from './control-port.js';
 import { within } from './deadline.js';
 import type { SwitchDriver } from './driver.js';
+import type { ConnectionHandler } from './drivers/process.js';
 import { ProcessDriver } from './drivers/process.js';
 import { IsolationSwitch, liveLease } from './isolation-switch.js';
 import { LeaseGuard } from './lease-guard.js';
@@ -51,8 +52,8 @@ export type GateOptions = {
   };
   readonly clock: Clock;
   readonly log: Logger;
-  /** Another driver than `process`. */
-  readonly driver?: SwitchDriver;
+  /** Another driver than `process`; `handler` serves the connections of the comparison port. */
+  readonly driver?: (handler: ConnectionHandler) => SwitchDriver;
   /** Another store for the transitions than the file `transitions` in the gate's folder. */
   readonly spoolFile?: SpoolFile;
 };
@@ -124,9 +125,11 @@ class Gate implements GateRole {
     const { clock, log, sockets, control, comparison } = options;
     this.#options = options;
     this.#spool = spool;
-    const handler = new ComparisonProxy({ proofSocket: sockets.proof, clock });
+    const mayPass = (): boolean => this.#switch.mayPass();
+    const handler = new ComparisonProxy({ proofSocket: sockets.proof, clock, mayPass });
     this.#driver =
-      options.driver ?? new ProcessDriver({ host: control.host, port: comparison.port, handler, clock });
+      options.driver?.(handler) ??
+      new ProcessDriver({ host: control.host, port: comparison.port, handler, clock });
     this.#committer = new TransitionCommitter({
       spool,
       chain: new SwitchClient(sockets.switch),

@@ -13,6 +13,8 @@ export interface SwitchChain {
    * @throws RefusedRequest with a status below 500 if the chain refused it for good; else MetersealError
    */
   commit(seq: number, transition: SwitchTransition): Promise<void>;
+  /** Ends what is under way, with an error; whether a transition was committed is then not known. */
+  close(): void;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -47,5 +49,9 @@ export class SwitchClient implements SwitchChain {
       bytes: transitionBytes(transition),
       timeoutMs: TIMEOUT_MS,
     });
+  }
+
+  close(): void {
+    this.#client.close();
   }
 }

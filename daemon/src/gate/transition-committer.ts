@@ -57,8 +57,10 @@ export class TransitionCommitter {
     this.#woken.abort();
   }
 
+  /** Gives up what is under way; it stays spooled. */
   async stop(): Promise<void> {
     this.#stopped.abort();
+    this.#options.chain.close();
     this.wake();
     await this.#running;
   }
@@ -74,6 +76,7 @@ export class TransitionCommitter {
         delay = FIRST_RETRY_MS;
         if (this.#options.spool.pending.length === 0) await aborted(this.#woken.signal);
       } catch (error) {
+        if (this.#stopped.signal.aborted) return;
         // A refusal was reported where it was met.
         if (delay === FIRST_RETRY_MS && !isForGood(error)) {
           log.warn({ err: error }, 'transitions wait for the chain');

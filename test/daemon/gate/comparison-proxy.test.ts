@@ -14,6 +14,7 @@ import { until } from './until.js';
 const folder = await mkdtemp(join(tmpdir(), 'meterseal-proxy-'));
 t.teardown(() => rm(folder, { recursive: true }));
 let sockets = 0;
+let passing = true;
 
 /** A connected comparison port in front of a proof.sock of its own. */
 async function connected(t: Test) {
@@ -21,8 +22,9 @@ async function connected(t: Test) {
   const proof = new ProofServer();
   await proof.start(path);
   const clock = new ManualClock();
-  const handler = new ComparisonProxy({ proofSocket: path, clock });
+  const handler = new ComparisonProxy({ proofSocket: path, clock, mayPass: () => passing });
   const driver = new ProcessDriver({ host: '127.0.0.1', port: 0, handler, clock });
+  passing = true;
   const port = await driver.connect();
   t.teardown(async () => {
     await driver.isolate();
@@ -268,6 +270,31 @@ t.test(
     t.equal(away.status, 503);
     t.match(JSON.parse(away.body.toString()), { code: 'unreachable' });
     await proof.start(join(folder, `${sockets - 1}.sock`));
+  },
+);
+
+t.test(
+  'a process that was stopped past the end of the lease passes nothing that it finds when it goes on',
+  async (t) => {
+    const { proof, port } = await connected(t);
+    const entries = Buffer.alloc(16 * 1024 * 1024);
+    proof.answer = (_request, response) => response.end(entries);
+    const reading = await RawPeer.connect(port);
+    reading.socket.pause();
+    reading.send('GET /entries?from=0&to=4096 HTTP/1.1\r\nhost: x\r\n\r\n');
+    const sending = await RawPeer.connect(port);
+    sending.send('POST /verdicts HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345');
+    const idle = await RawPeer.connect(port);
+    await until('the answer is under way', () => proof.requests.length === 1);
+    t.equal((await ask(port, 'GET', '/tile/0/0')).status, 400, 'all of it has arrived');
+    passing = false;
+    sending.send('67890');
+    idle.send('GET /checkpoint HTTP/1.1\r\nhost: x\r\n\r\n');
+    reading.socket.resume();
+    await until('all are cut off', () => reading.over && sending.over && idle.over);
+    t.ok(reading.received.length < entries.length);
+    t.equal(sending.received + idle.received, '');
+    t.equal(proof.requests.length, 1);
   },
 );
 

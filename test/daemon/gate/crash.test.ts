@@ -18,7 +18,7 @@ async function spoolHistory(t: Test): Promise<Uint8Array[]> {
     await append(bytes);
     history.push(file.bytes.slice());
   };
-  await box.start({ spoolFile: file, driver });
+  await box.start({ spoolFile: file }, driver);
   await box.connect({ counter: 1 });
   await box.send(leaseBytes({ counter: 2, action: 'release' }));
   await box.connect({ counter: 3 });

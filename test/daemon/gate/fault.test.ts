@@ -7,7 +7,7 @@ t.test('a coil that says connected and a contact that does not: fault, and isola
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
   driver.contact = 'isolated';
-  await box.start({ driver });
+  await box.start({}, driver);
   t.match(await box.send(leaseBytes()), { result: 'fault', port: 0, granted: 0 });
   await until('it is isolated', () => box.state === 'isolated');
   t.notOk(driver.connected);
@@ -26,7 +26,7 @@ t.test('a coil that says connected and a contact that does not: fault, and isola
 t.test('a contact that sticks: fault until it is seen isolated, and no lease meanwhile', async (t) => {
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
-  await box.start({ driver });
+  await box.start({}, driver);
   await box.connect({ counter: 1 });
   driver.contact = 'connected';
   t.match(await box.send(leaseBytes({ counter: 2, action: 'release' })), { result: 'fault' });
@@ -47,7 +47,7 @@ t.test('a contact that sticks: fault until it is seen isolated, and no lease mea
 t.test('witnesses that part while connected end the lease', async (t) => {
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
-  await box.start({ driver });
+  await box.start({}, driver);
   await box.connect();
   await box.advance(20_000);
   t.equal(box.state, 'connected');
@@ -67,7 +67,7 @@ t.test('a driver that fails or hangs while it connects: fault, and isolated', as
     const box = await GateBox.create(t);
     const driver = new ScriptedDriver();
     driver.connecting = connecting;
-    await box.start({ driver });
+    await box.start({}, driver);
     const answer = box.send(leaseBytes());
     await until('the driver is asked', () => driver.tasks.includes('connect'));
     if (connecting === 'hangs') await box.clock.advance(5_000);
@@ -81,7 +81,7 @@ t.test('a driver that fails or hangs while it connects: fault, and isolated', as
 t.test('a driver that fails to isolate: fault, assured only by what is read back', async (t) => {
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
-  await box.start({ driver });
+  await box.start({}, driver);
   await box.connect();
   driver.isolating = 'fails';
   t.match(await box.send(leaseBytes({ counter: 2, action: 'release' })), { result: 'fault' });
@@ -98,7 +98,7 @@ t.test('a driver that hangs at the start: fault, and every lease is told so', as
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
   driver.isolating = 'hangs';
-  const starting = box.start({ driver });
+  const starting = box.start({}, driver);
   await until('the driver is asked', () => driver.tasks.length > 0);
   await box.clock.advance(5_000);
   await starting;
@@ -123,7 +123,7 @@ t.test('a driver that answers too late is not believed', async (t) => {
     driver.connected = true;
     return 4_242;
   };
-  await box.start({ driver });
+  await box.start({}, driver);
   const answer = box.send(leaseBytes());
   await until('the driver is asked', () => driver.tasks.includes('connect'));
   driver.contact = 'connected';
@@ -141,7 +141,7 @@ t.test('a driver that answers too late is not believed', async (t) => {
 t.test('stopping in fault tries once more, and ends', async (t) => {
   const box = await GateBox.create(t);
   const driver = new ScriptedDriver();
-  await box.start({ driver });
+  await box.start({}, driver);
   await box.connect();
   driver.contact = 'connected';
   await box.send(leaseBytes({ counter: 2, action: 'release' }));
@@ -150,7 +150,7 @@ t.test('stopping in fault tries once more, and ends', async (t) => {
   t.equal(driver.tasks.length, before + 1);
   t.equal(box.gate.status().state, 'fault');
   driver.contact = null;
-  await box.start({ driver });
+  await box.start({}, driver);
   await until('all is committed', () => box.gate.status().transitions.uncommitted === 0);
   t.equal(box.chain.line, 'connecting connected isolating fault:disagree isolated:crash');
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { javascriptEngine } from '@meterseal/native';
 import type { LeaseAnswer, LeaseRequest } from '@meterseal/protocol';
 import { decodeLeaseAnswer, encodeLeaseRequest, signMessage } from '@meterseal/protocol';
-import { ComparisonProxy } from 'meterseal/internal/gate/comparison-proxy';
+import type { SwitchDriver } from 'meterseal/internal/gate/driver';
+import type { ConnectionHandler } from 'meterseal/internal/gate/drivers/process';
 import { ProcessDriver } from 'meterseal/internal/gate/drivers/process';
 import type { GateOptions, GateRole } from 'meterseal/internal/gate/role';
 import { startGate } from 'meterseal/internal/gate/role';
@@ -117,12 +118,14 @@ export class GateBox {
   }
 
   /** Starts the gate with its process driver, or with the one that is given. */
-  async start(change: Partial<GateOptions> = {}): Promise<GateRole> {
-    const { clock, proofSocket } = this;
-    const handler = new ComparisonProxy({ proofSocket, clock });
-    const driver = change.driver ?? new ProcessDriver({ host: '127.0.0.1', port: 0, handler, clock });
-    this.#driver = new ObservedDriver(driver);
-    this.gate = await startGate({ ...this.options, ...change, driver: this.#driver });
+  async start(change: Partial<Omit<GateOptions, 'driver'>> = {}, instead?: SwitchDriver): Promise<GateRole> {
+    const { clock } = this;
+    const driver = (handler: ConnectionHandler): ObservedDriver => {
+      const port = { host: '127.0.0.1', port: 0 };
+      this.#driver = new ObservedDriver(instead ?? new ProcessDriver({ ...port, handler, clock }));
+      return this.#driver;
+    };
+    this.gate = await startGate({ ...this.options, ...change, driver });
     return this.gate;
   }
 

@@ -70,6 +70,19 @@ t.test('a lease ends at its time, whatever its holder does', async (t) => {
   t.equal(box.chain.line, 'connecting connected isolating isolated');
 });
 
+t.test('after the end of a lease nothing passes, even before its timer has fired', async (t) => {
+  const box = await GateBox.create(t);
+  await box.start();
+  const { port } = await box.connect({ max: 30_000 });
+  t.equal((await ask(port, 'GET', '/checkpoint')).status, 200);
+  box.clock.jump(30_000);
+  t.equal(box.state, 'connected', 'the timer has not fired');
+  await t.rejects(ask(port, 'GET', '/checkpoint'));
+  t.equal(box.proof.requests.length, 1);
+  await box.advance(0);
+  await until('it is isolated', () => box.state === 'isolated');
+});
+
 t.test('no lease is longer than the configured most', async (t) => {
   const box = await GateBox.create(t);
   await box.start({ maxLeaseMs: 10_000 });

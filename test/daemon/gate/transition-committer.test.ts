@@ -55,6 +55,8 @@ class ScriptedChain implements SwitchChain {
     this.place = { seq, state: to };
   }
 
+  close(): void {}
+
   #fail(): void {
     const failure = this.failures.shift();
     if (failure) throw failure;
