@@ -23,6 +23,9 @@ const SEED = Number(process.env['METERSEAL_FUZZ_SEED'] ?? 20_260_101);
 /** Far above what the slowest decoder needs for the largest input. */
 const MOST_CPU_MS = 500;
 
+// The runner's limit on time is for one file with the count as it stands.
+t.setTimeout(60 * COUNT);
+
 interface Target {
   readonly samples: readonly Uint8Array[];
   readonly decode: (bytes: Uint8Array) => unknown;
