@@ -8,7 +8,6 @@ import type { ControlPort } from './lease-client.js';
 import { LeaseCounter } from './lease-counter.js';
 import type { FileDamage } from './ledgers.js';
 import { Ledgers } from './ledgers.js';
-import { lockFolder } from './lock-file.js';
 import { Mirrors } from './mirrors.js';
 import { nodeStorage } from './node-storage.js';
 import type { StoredReading } from './receiver.js';
@@ -180,7 +179,7 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
   let unlock: (() => Promise<void>) | undefined;
   try {
     await storage.makeFolder(dir);
-    unlock = await lockFolder(join(dir, 'lock'));
+    unlock = await storage.lock(join(dir, 'lock'));
     const files = {
       ledgers: await keep(Ledgers.open(storage, dir, crypto, limits?.segmentBytes ?? SEGMENT_BYTES)),
       mirrors: await keep(Mirrors.open(storage, dir, crypto)),

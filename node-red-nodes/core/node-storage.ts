@@ -2,10 +2,13 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { lockFolder } from './lock-file.js';
 import type { Storage, StoredFile } from './storage.js';
 
 /** The disk by node:fs. */
 export const nodeStorage: Storage = {
+  lock: lockFolder,
+
   async makeFolder(path) {
     const made = await mkdir(path, { recursive: true, mode: 0o700 });
     if (made === undefined) return;

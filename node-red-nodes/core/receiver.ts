@@ -143,9 +143,15 @@ export class Receiver {
     await this.#queue.idle();
   }
 
+  /** In turn, and only while every file can be relied on: what a failed write has done is known after opening again. */
   #run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new MetersealError('stopped', "couldn't serve request: the collector is closing");
-    return this.#queue.run(task);
+    return this.#queue.run(async () => {
+      if (this.#closed)
+        throw new MetersealError('stopped', "couldn't serve request: the collector is closing");
+      const { failure } = this.#tools.ledgers;
+      if (failure !== undefined) throw failure;
+      return task();
+    });
   }
 
   async #records(groups: readonly DeliveryGroup[]): Promise<RecordsAnswer> {
@@ -216,7 +222,8 @@ export class Receiver {
       const { from, to } = statement.value;
       const height = raised.get(meter) ?? heights.of(meter.subject);
       if (to <= height.seq && gaps.has(meter.subject, from, to)) continue;
-      if (from !== height.seq + 1 || to === MAX_INTEGER) refuseGap(from, height.seq);
+      if (to === MAX_INTEGER) refuse('it leaves the meter no number');
+      if (from !== height.seq + 1) refuseGap(from, height.seq);
       raised.set(meter, { first: to + 1, seq: to, runningHash: RUNNING_HASH_START });
       if (!gaps.has(meter.subject, from, to)) news.push(statement);
     }

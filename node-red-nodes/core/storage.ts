@@ -11,6 +11,14 @@ export interface Storage {
   list(path: string): Promise<string[]>;
   /** Opens a file for reading and writing, and makes an empty one where there is none. Its name outlives a power cut. */
   open(path: string): Promise<StoredFile>;
+  /**
+   * Takes a folder for one collector alone: two would write over each other.
+   *
+   * @param path of the file that stands for the lock
+   * @returns what gives it back
+   * @throws MetersealError `state-in-use`
+   */
+  lock(path: string): Promise<() => Promise<void>>;
 }
 
 /**

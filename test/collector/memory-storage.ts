@@ -64,6 +64,10 @@ export class MemoryStorage implements Storage {
     return [...this.#files.keys()].sort();
   }
 
+  async lock(): Promise<() => Promise<void>> {
+    return async () => {};
+  }
+
   async makeFolder(path: string): Promise<void> {
     if (this.#folders.has(path)) return;
     await this.#change(`makeFolder ${path}`, () => this.#folders.add(path));

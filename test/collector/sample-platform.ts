@@ -48,7 +48,6 @@ export class SamplePlatform {
   #lease: Uint8Array | undefined;
   readonly #control: Server;
   #proof: import('node:http').Server | undefined;
-  #whenConnected: () => Promise<void> = async () => {};
 
   private constructor(chain: SampleChain, collectorKey: Uint8Array) {
     this.chain = { current: chain };
@@ -65,9 +64,9 @@ export class SamplePlatform {
     return this.#lease !== undefined;
   }
 
-  /** Awaited before the answer to a lease goes out. */
-  set whenConnected(hook: () => Promise<void>) {
-    this.#whenConnected = hook;
+  /** Isolates as the gate does when a lease runs out. */
+  async expire(): Promise<void> {
+    await this.#isolate();
   }
 
   async stop(): Promise<void> {
@@ -118,7 +117,6 @@ export class SamplePlatform {
       this.#lease = request.lease;
       this.#proof = createHttpServer((asked, answer) => this.#serve(asked, answer));
       port = await listen(this.#proof);
-      await this.#whenConnected();
     }
     const lease = patched === 'other-lease' ? new Uint8Array(16).fill(7) : request.lease;
     socket.end(encodeLeaseAnswer({ result, lease, port, granted: Math.min(request.max, 10_000) }));
