@@ -308,7 +308,8 @@ export class Chain {
 /** Every error inside a commit ends the chain; a full disk keeps its own code, because the remedy is another one. */
 function asFatal(cause: unknown): MetersealError {
   if (isMetersealError(cause, 'commit-failed', 'behind-witness')) return cause;
-  const full = isMetersealError(cause, 'disk-full');
+  const full =
+    isMetersealError(cause, 'disk-full') || (cause as NodeJS.ErrnoException | null)?.code === 'ENOSPC';
   return new MetersealError(full ? 'disk-full' : 'commit-failed', "couldn't commit block", {
     hint: full
       ? 'Free space on the disk that holds the state folder, then start again.'

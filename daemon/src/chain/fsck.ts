@@ -1,6 +1,6 @@
 import type { Engine } from '@meterseal/native';
 import type { Policy } from '@meterseal/protocol';
-import { isMetersealError, toBase64 } from '@meterseal/protocol';
+import { isMetersealError, toHex } from '@meterseal/protocol';
 import { checkInvariants } from './invariants.js';
 import { SqliteChainReader } from './sqlite-store.js';
 
@@ -10,7 +10,7 @@ export type ChainReport = {
   readonly findings: readonly string[];
   /** Entries that were examined. */
   readonly size: number;
-  /** Over them, in base64 as a checkpoint has it. */
+  /** Over them, in hex. */
   readonly root: string;
 };
 
@@ -25,7 +25,7 @@ export async function checkChain(path: string, policy: Policy, engine: Engine): 
   try {
     reader = await SqliteChainReader.open(path);
     const { findings, size, root } = await checkInvariants(reader, policy, engine);
-    return { clean: findings.length === 0, findings, size, root: toBase64(root) };
+    return { clean: findings.length === 0, findings, size, root: toHex(root) };
   } catch (error) {
     // Past this damage nothing can be read, so it is the one finding.
     if (!isMetersealError(error, 'chain-damaged')) throw error;

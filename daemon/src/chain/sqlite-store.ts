@@ -14,6 +14,8 @@ import type {
 } from './store.js';
 
 const FORMAT = 1;
+/** What `PRAGMA synchronous` answers for FULL. */
+const FULL = 2;
 /** Blocks that one query brings into memory. */
 const PAGE = 64;
 
@@ -191,16 +193,7 @@ export class SqliteChainStore extends SqliteChainReader implements ChainStore {
     const { pragmas, schema } = readSchema();
     const writer = await damaged(() => Database.open(path, { pragmas, schema }));
     try {
-      const mode = await writer.get<{ journal_mode: string }>('PRAGMA journal_mode');
-      if (mode?.journal_mode !== 'wal') {
-        throw new MetersealError(
-          'file-unusable',
-          "couldn't use chain.db: this file system has no shared memory for a WAL",
-          {
-            hint: 'Keep the state folder on a local disk.',
-          },
-        );
-      }
+      await assertDurable(writer);
       return new SqliteChainStore(writer, await damaged(() => Database.open(path, { readonly: true })));
     } catch (error) {
       await writer.close();
@@ -268,6 +261,16 @@ export class SqliteChainStore extends SqliteChainReader implements ChainStore {
     await super.close();
     await this.#writer.close();
   }
+}
+
+/** SQLite answers a PRAGMA that it does not follow without an error. */
+async function assertDurable(writer: Database): Promise<void> {
+  const journal = await writer.get<{ journal_mode: string }>('PRAGMA journal_mode');
+  const sync = await writer.get<{ synchronous: number }>('PRAGMA synchronous');
+  if (journal?.journal_mode === 'wal' && sync?.synchronous === FULL) return;
+  throw new MetersealError('file-unusable', "couldn't use chain.db: a commit would not survive a power cut", {
+    hint: 'Keep the state folder on a local disk, not on a network file system.',
+  });
 }
 
 /** The PRAGMAs stand in the schema, beside their reasons, but cannot run inside its transaction. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { MetersealError, openCheckpoint, parseCheckpoint, parseNote } from '@meterseal/protocol';
 import type { Chain } from 'meterseal/internal/chain/commit';
 import type { Test } from 'tap';
@@ -241,6 +241,20 @@ t.test('a chain that a witness has overtaken signs nothing, not even what is und
   await t.rejects(addEvents(chain, 1), { code: 'behind-witness' });
   t.equal(chain.published.note, note);
   t.equal(readFileSync(bench.state.checkpoint, 'utf8'), note);
+});
+
+t.test('a checkpoint that cannot be published ends the chain, and the block stays', async (t) => {
+  const bench = new ChainBench(t);
+  const chain = await bench.open();
+  const { size } = chain.published;
+  mkdirSync(`${bench.state.checkpoint}.new`);
+  await t.rejects(addEvents(chain, 1), { code: 'commit-failed' });
+  t.match(await chain.failed, { code: 'commit-failed' });
+  await bench.kill();
+  rmdirSync(`${bench.state.checkpoint}.new`);
+  const reopened = await bench.open();
+  t.equal(reopened.published.size, size + 4);
+  t.same(await bench.findings(reopened), []);
 });
 
 t.test('stopping finishes the commits under way and takes no more', async (t) => {
