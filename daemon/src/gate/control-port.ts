@@ -37,7 +37,7 @@ export async function openControlPort(options: {
   const sending = new Set<Socket>();
   const waiting = new Set<Socket>();
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => socket.destroy());
     if (sending.size + waiting.size >= MAX_CONNECTIONS) {
       const [oldest] = sending;
@@ -50,9 +50,6 @@ export async function openControlPort(options: {
       disarm();
       sending.delete(socket);
       waiting.delete(socket);
-    });
-    socket.once('end', () => {
-      if (sending.has(socket)) socket.destroy();
     });
     let received = new Uint8Array(0);
     const take = (chunk: Buffer): void => {
@@ -76,7 +73,8 @@ export async function openControlPort(options: {
     const gone = new AbortController();
     const hangUp = (): void => gone.abort();
     socket.once('close', hangUp);
-    // Nothing more is expected; reading on notices a peer that hangs up, and a flood ends the connection.
+    // Nothing more is expected: reading on notices a peer that hangs up, also one that ends only its half, and a
+    // flood ends the connection.
     socket.on('data', () => socket.destroy());
     try {
       const bytes = encodeLeaseAnswer(await ask(request, gone.signal));

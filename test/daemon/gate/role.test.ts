@@ -257,7 +257,7 @@ t.test('a collector that hangs up while it waits does not get the switch connect
   const peer = await RawPeer.connect(box.gate.status().controlPort);
   peer.send(leaseBytes());
   await until('it waits for the chain', () => box.state === 'connecting');
-  peer.socket.resetAndDestroy();
+  peer.socket.destroy();
   await until('the gate has noticed', () => box.state === 'isolated');
   await box.chain.stop();
   box.chain.mode = 'answers';
@@ -286,6 +286,16 @@ t.test('stopping isolates first, and the next start finds nothing to close', asy
   await box.connect({ counter: 2 });
   await until('all is committed', () => box.chain.transitions.length === 6);
   t.notMatch(box.chain.line, /crash|unknown/);
+});
+
+t.test('a gate that cannot have its control port does not start, and leaves nothing behind', async (t) => {
+  const box = await GateBox.create(t);
+  await box.start();
+  const taken = { host: '127.0.0.1', port: box.gate.status().controlPort };
+  const second = { ...box.options, stateDir: join(box.folder, 'second') };
+  await t.rejects(startGate({ ...second, control: taken }), { code: 'address-in-use' });
+  const other = await startGate(second);
+  await other.stop();
 });
 
 t.test('the status is served on a socket of its own', async (t) => {
