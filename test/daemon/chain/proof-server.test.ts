@@ -8,8 +8,14 @@ import {
   tilePath,
   verifyConsistency,
 } from '@meterseal/protocol';
+import { createProofServer } from 'meterseal/internal/chain/proof-server';
+import { Verdicts } from 'meterseal/internal/chain/verdicts';
+import { listenOnSocket, stopApiServer } from 'meterseal/internal/host/api-server';
+import { HttpClient } from 'meterseal/internal/host/http-client';
+import { createLogger } from 'meterseal/internal/host/logger';
 import type { Test } from 'tap';
 import t from 'tap';
+import { addEvents, ChainBench } from './chain-bench.js';
 import { engine, TestBox } from './test-box.js';
 
 async function get(box: TestBox, path: string): Promise<Uint8Array> {
@@ -103,14 +109,16 @@ t.test('what is not there, or not asked for rightly, is refused', async (t) => {
 });
 
 t.test('no more than 4,096 entries come at once', async (t) => {
-  const box = await filled(t);
-  const meter = await box.metering('EM:3');
-  box.checksEveryCall = false;
-  for (let seq = 1; seq <= 3_700; seq += 925) {
-    await box.submit(...Array.from({ length: 925 }, (_, i) => meter.frame(seq + i)));
-  }
-  t.ok(box.role.status().size > 4_100);
-  t.equal(decodeEntries(await get(box, '/entries?from=5&to=4101'), 4_096).length, 4_096);
-  await t.rejects(get(box, '/entries?from=5&to=4102'), { code: 'bad-request' });
-  await box.assertInvariants();
+  const bench = new ChainBench(t);
+  const chain = await bench.open();
+  await addEvents(chain, 4_200);
+  const log = createLogger('silent');
+  const server = createProofServer(chain, new Verdicts(chain, []), log);
+  const socketPath = bench.state.sockets.proof;
+  await listenOnSocket(server, socketPath);
+  const client = new HttpClient({ socketPath }, 'proof.sock');
+  const { body } = await client.send({ method: 'GET', path: '/entries?from=5&to=4101' });
+  t.equal(decodeEntries(body, 4_096).length, 4_096);
+  await t.rejects(client.send({ method: 'GET', path: '/entries?from=5&to=4102' }), { code: 'bad-request' });
+  await stopApiServer(server);
 });
