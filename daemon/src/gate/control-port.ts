@@ -42,6 +42,7 @@ export async function openControlPort(options: {
     if (sending.size + waiting.size >= MAX_CONNECTIONS) {
       const [oldest] = sending;
       if (oldest === undefined) return void socket.destroy();
+      sending.delete(oldest);
       oldest.destroy();
     }
     sending.add(socket);
@@ -87,7 +88,7 @@ export async function openControlPort(options: {
   }
 
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    server.on('error', (cause: NodeJS.ErrnoException) => {
       const inUse = cause.code === 'EADDRINUSE';
       reject(
         new MetersealError(
