@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { ErrorCode } from '@meterseal/protocol';
@@ -29,6 +29,8 @@ export type HttpRequest = {
   readonly timeoutMs?: number;
   /** Bytes of the longest answer that is read. */
   readonly maxBytes?: number;
+  /** Ends the exchange with `stopped`. */
+  readonly signal?: AbortSignal;
 };
 
 /** What a service refused, with its own code; `status` tells a refusal (4xx) from a failure (5xx). */
@@ -61,7 +63,8 @@ export class HttpClient {
   readonly #name: string;
   readonly #base: URL | undefined;
   readonly #agent: HttpAgent | HttpsAgent;
-  readonly #underWay = new Set<ClientRequest>();
+  /** Ends one exchange each. */
+  readonly #underWay = new Set<(error: MetersealError) => void>();
   #closed = false;
 
   /**
@@ -115,7 +118,7 @@ export class HttpClient {
   /** Ends what is under way with `stopped`, and every connection. */
   close(): void {
     this.#closed = true;
-    for (const sent of this.#underWay) sent.destroy(this.#stopped());
+    for (const end of this.#underWay) end(this.#stopped());
     this.#agent.destroy();
   }
 
@@ -136,11 +139,10 @@ export class HttpClient {
       if (this.#endpoint.token !== undefined) headers['authorization'] = `Bearer ${this.#endpoint.token}`;
     }
     const send = this.#base?.protocol === 'https:' ? httpsRequest : httpRequest;
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = request;
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES, signal } = request;
     return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#stopped());
+      if (this.#closed || signal?.aborted) return reject(this.#stopped());
       const sent = send(options);
-      this.#underWay.add(sent);
       // The request is destroyed with the reason for it; what its connection says afterwards is only the consequence.
       let reason: MetersealError | undefined;
       const end = (error: MetersealError): void => {
@@ -148,13 +150,17 @@ export class HttpClient {
         sent.destroy(reason);
         finish(() => reject(reason));
       };
+      this.#underWay.add(end);
       const deadline = setTimeout(() => {
         const what = `no complete answer within ${timeoutMs} ms`;
         end(new MetersealError('timeout', `couldn't reach ${this.#name}: ${what}`));
       }, timeoutMs);
+      const abort = (): void => end(this.#stopped());
+      signal?.addEventListener('abort', abort);
       const finish = (settle: () => void): void => {
         clearTimeout(deadline);
-        this.#underWay.delete(sent);
+        signal?.removeEventListener('abort', abort);
+        this.#underWay.delete(end);
         settle();
       };
       sent.on('error', (cause) => end(asMetersealError(cause, this.#name)));
