@@ -31,7 +31,10 @@ export function encodeSpoolFrame(frame: SpoolFrame): Uint8Array {
  */
 export function readSpoolFrames(segment: Uint8Array): SpoolFrame[] {
   const frames: SpoolFrame[] = [];
-  const scanner = new FrameScanner(SPOOL_FORMAT, (_at, body) => frames.push(splitSpoolFrame(body)));
+  const scanner = new FrameScanner(SPOOL_FORMAT, (_at, body) => {
+    const { received, record } = splitSpoolFrame(body);
+    frames.push({ received, record: copyBytes(record) });
+  });
   scanner.feed(segment);
   const { damage, torn } = scanner.end();
   if (damage.length > 0 || torn !== undefined) {
@@ -43,8 +46,8 @@ export function readSpoolFrames(segment: Uint8Array): SpoolFrame[] {
   return frames;
 }
 
-/** @param body lead and content of a good frame */
+/** The record is a view. @param body lead and content of a good frame */
 export function splitSpoolFrame(body: Uint8Array): SpoolFrame {
   const received = new ByteReader(body.subarray(0, SPOOL_LEAD_BYTES), 'file-damaged').u64();
-  return { received, record: copyBytes(body.subarray(SPOOL_LEAD_BYTES)) };
+  return { received, record: body.subarray(SPOOL_LEAD_BYTES) };
 }

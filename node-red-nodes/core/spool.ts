@@ -149,8 +149,9 @@ export class Spool {
   #visit(index: SpoolIndex, damage: SpoolDamage[], segment: number, at: number, body: Uint8Array): void {
     try {
       const { received, record } = splitSpoolFrame(body);
+      const { meter, seq, replaces } = nameOf(record);
       const hash = this.#hasher.sha256(record);
-      index.add({ ...nameOf(record), hash, received, segment, offset: at, length: record.length });
+      index.add({ meter, seq, hash, received, segment, offset: at, length: record.length, replaces });
     } catch (error) {
       if (!isMetersealError(error)) throw error;
       damage.push({ segment: segmentName(segment), from: at, to: at + FRAME_HEADER_BYTES + body.length });
