@@ -1,3 +1,4 @@
+import type { MetersealError } from '@meterseal/protocol';
 import { ByteReader, ByteWriter } from '@meterseal/protocol';
 import { Journal } from './journal.js';
 import type { Storage } from './storage.js';
@@ -35,6 +36,10 @@ export class CheckedEntries {
       }
     });
     return checked;
+  }
+
+  get failure(): MetersealError | undefined {
+    return this.#journal!.failure;
   }
 
   has(index: number): boolean {

@@ -55,7 +55,7 @@ export type CollectorStatus = {
   readonly damage: readonly FileDamage[];
   /** Bytes of an incomplete last record that were cut off when the spool was opened. */
   readonly cut: number;
-  /** Why nothing more is accepted until the collector is opened again. */
+  /** A write that failed: until the collector is opened again it accepts, or compares, nothing more. */
   readonly failure: MetersealError | undefined;
 };
 
@@ -125,7 +125,7 @@ export class Collector {
   }
 
   status(): CollectorStatus {
-    const { ledgers, mirrors, verdicts } = this.#files;
+    const { ledgers, mirrors, counter, verdicts } = this.#files;
     const head = mirrors.committed().at(-1)?.mirror.head;
     return {
       meters: [...ledgers.openings.all()].map(({ meter, subject }) => {
@@ -137,7 +137,7 @@ export class Collector {
       unsentVerdicts: verdicts.unsent.length,
       damage: ledgers.damage,
       cut: ledgers.spool.cut,
-      failure: ledgers.failure,
+      failure: ledgers.failure ?? mirrors.failure ?? counter.failure ?? verdicts.failure,
     };
   }
 

@@ -60,7 +60,7 @@ export async function takeLease(
       });
     default:
       throw new MetersealError('link-denied', `couldn't take lease: the gate is ${answer.result}`, {
-        hint: 'Check that the gate knows this collector’s key, and that no other comparison is running.',
+        hint: "Check that the gate knows this collector's key, and that no other comparison is running.",
       });
   }
 }
@@ -89,7 +89,7 @@ async function ask(
   const bytes = await exchange(control, message, signal);
   if (bytes.length === 0) {
     throw new MetersealError('link-denied', `couldn't ${action} lease: the gate closed without an answer`, {
-      hint: 'It does not know this collector’s key, or has seen a higher lease counter of it.',
+      hint: "It does not know this collector's key, or has seen a higher lease counter of it.",
     });
   }
   try {

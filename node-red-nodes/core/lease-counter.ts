@@ -1,3 +1,4 @@
+import type { MetersealError } from '@meterseal/protocol';
 import { ByteReader, ByteWriter } from '@meterseal/protocol';
 import type { Clock } from './clock.js';
 import { Journal } from './journal.js';
@@ -25,6 +26,10 @@ export class LeaseCounter {
       counter.#last = Math.max(counter.#last, used);
     });
     return counter;
+  }
+
+  get failure(): MetersealError | undefined {
+    return this.#journal!.failure;
   }
 
   /** @throws MetersealError `commit-failed`, `disk-full` */

@@ -103,6 +103,11 @@ export class Mirror {
     return this.#head;
   }
 
+  /** Why nothing more can be mirrored until the collector is opened again. */
+  get failure(): MetersealError | undefined {
+    return this.#failure ?? this.checked.failure;
+  }
+
   /** Takes entries behind those that it has; they count only once `commit` has resolved. */
   async append(entries: PackedEntries): Promise<void> {
     const count = entries.offsets.length - 1;

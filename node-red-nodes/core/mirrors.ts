@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { BulkHasher } from '@meterseal/protocol';
+import type { BulkHasher, MetersealError } from '@meterseal/protocol';
 import { Mirror } from './mirror.js';
 import type { Storage } from './storage.js';
 
@@ -46,6 +46,10 @@ export class Mirrors {
       .filter(([, mirror]) => mirror.head !== undefined)
       .map(([epoch, mirror]) => ({ epoch, mirror }))
       .sort((a, b) => a.epoch - b.epoch);
+  }
+
+  get failure(): MetersealError | undefined {
+    return [...this.#mirrors.values()].find(({ failure }) => failure !== undefined)?.failure;
   }
 
   async close(): Promise<void> {

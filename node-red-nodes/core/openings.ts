@@ -116,7 +116,7 @@ export class Openings {
     const { meter, subject, salt, identityKey } = opening;
     const known = meters.get(meter);
     const holder = subjects.get(subject);
-    if (holder !== undefined && holder.meter !== meter) refuse('its subject is another meter’s');
+    if (holder !== undefined && holder.meter !== meter) refuse("its subject is another meter's");
     if (known === undefined) {
       const commitment = meterCommitment(this.#hasher, salt, meter);
       return { meter, subject, salt, commitment, identityKeys: [identityKey] };

@@ -36,6 +36,8 @@ const MAX_OPENINGS_BYTES = 1_048_576;
 const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_TIMEOUT_MS = 30_000;
 const MIN_TOKEN_LENGTH = 16;
+/** Deliveries that are read or stored at once: each may hold a body of the largest size in memory. */
+const MAX_DELIVERIES = 8;
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -115,9 +117,10 @@ function listen(server: Server, host: string, port: number): Promise<void> {
 }
 
 function listenerOf(receiver: Receiver, { token, onError }: ReceiverServerOptions): RequestListener {
+  const deliveries = { underWay: 0 };
   return (request, response) => {
     response.on('error', () => {});
-    answer(receiver, token, request)
+    answer(receiver, token, request, deliveries)
       .catch((error: unknown) => errorAnswer(error, onError))
       .then((reply) => send(request, response, reply))
       .catch(() => request.destroy());
@@ -130,6 +133,7 @@ async function answer(
   receiver: Receiver,
   token: string | undefined,
   request: IncomingMessage,
+  deliveries: { underWay: number },
 ): Promise<Reply> {
   if (token !== undefined && !isAuthorised(request, token)) {
     throw new MetersealError('unauthorised', "couldn't serve request: no token, or not the right one");
@@ -145,8 +149,16 @@ async function answer(
       return { status: 204 };
     }
     case 'POST /v1/records': {
-      const body = await bodyOf(request, query, 'application/octet-stream', MAX_BODY_BYTES);
-      return { status: 200, body: await receiver.records(body) };
+      if (deliveries.underWay >= MAX_DELIVERIES) {
+        throw new MetersealError('rate-limited', "couldn't take delivery: too many are under way");
+      }
+      deliveries.underWay++;
+      try {
+        const body = await bodyOf(request, query, 'application/octet-stream', MAX_BODY_BYTES);
+        return { status: 200, body: await receiver.records(body) };
+      } finally {
+        deliveries.underWay--;
+      }
     }
     case 'POST /v1/gaps': {
       const body = await bodyOf(request, query, 'application/octet-stream', MAX_OPENINGS_BYTES);
@@ -206,6 +218,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'delivery-gap': 409,
   conflict: 409,
   'too-large': 413,
+  'rate-limited': 429,
   // The peer broke off: nobody is there to read this.
   unreachable: 400,
   'commit-failed': 503,

@@ -1,6 +1,5 @@
-import type { Hasher } from '@meterseal/protocol';
+import type { Hasher, MetersealError } from '@meterseal/protocol';
 import { ByteReader, concat, copyBytes, toHex } from '@meterseal/protocol';
-import type { Damage } from './frame-scanner.js';
 import { Journal } from './journal.js';
 import type { Storage } from './storage.js';
 
@@ -32,8 +31,8 @@ export class VerdictStore {
     return store;
   }
 
-  get damage(): readonly Damage[] {
-    return this.#journal!.damage;
+  get failure(): MetersealError | undefined {
+    return this.#journal!.failure;
   }
 
   /** Oldest first. */

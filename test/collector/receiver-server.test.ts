@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import type { Collector, ReceiverServer, ReceiverServerOptions } from '@meterseal/node-red-meterseal/core';
 import { serveReceiver } from '@meterseal/node-red-meterseal/core';
 import t from 'tap';
@@ -122,6 +124,66 @@ t.test('beyond this machine it does not listen without TLS and a token', async (
   await t.rejects(serve({ host: '127.0.0.1', token: 'short' }), { code: 'bad-config' });
   for (const host of ['127.0.0.1', 'localhost', '127.1.2.3']) await (await serve({ host })).close();
 });
+
+t.test('TLS is passed through', async (t) => {
+  const key = Buffer.alloc(32, 7);
+  const ciphers = 'PSK-AES256-GCM-SHA384';
+  const common = { ciphers, maxVersion: 'TLSv1.2' } as const;
+  const { port } = await start(t, { tls: { ...common, pskCallback: () => key }, token: TOKEN });
+  const said = await new Promise<string>((resolve) => {
+    let got = '';
+    const client = { psk: key, identity: 'field' };
+    const checkServerIdentity = () => undefined;
+    const socket = tlsConnect({
+      ...common,
+      host: '127.0.0.1',
+      port,
+      pskCallback: () => client,
+      checkServerIdentity,
+    });
+    socket.write(
+      `GET /v1/state?meter=EM-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`,
+    );
+    socket.on('data', (piece) => {
+      got += piece;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(got));
+  });
+  t.match(said, /^HTTP\/1.1 404.*unknown-meter/s);
+  t.notMatch(await raw(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'), /HTTP\/1.1 [2-4]0[^0]/, 'no plain text');
+});
+
+t.test('deliveries that nobody finishes do not fill the memory', async (t) => {
+  const { at, port } = await start(t);
+  const head =
+    'POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n';
+  const sockets = Array.from({ length: 8 }, () =>
+    connect(port, '127.0.0.1', function (this: Socket) {
+      this.write(head);
+    }),
+  );
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (const socket of sockets) socket.on('error', () => {});
+  const post = (): Promise<number> =>
+    fetch(`${at}/v1/records`, {
+      method: 'POST',
+      body: 'x',
+      headers: { 'content-type': 'application/octet-stream' },
+    }).then(({ status }) => status);
+  await until(async () => (await post()) === 429);
+  t.equal((await fetch(`${at}/v1/state?meter=EM-1`)).status, 404, 'what needs no memory is served');
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await post()) === 400);
+});
+
+/** Polls until something is so. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await isSo())) if (performance.now() > end) throw new Error('not in time');
+}
 
 t.test('a port that is taken is an error with a code', async (t) => {
   const { collector, port } = await start(t);
