@@ -60,6 +60,7 @@ async function run(options: RunOptions): Promise<number> {
       stateDir: state.root,
       engine,
       collectorKeys,
+      clockState: () => (isTimesyncSynchronised() ? 'synchronised' : 'unsynchronised'),
       session: { lifeMs: config.chain.sessionLifeMs, readings: config.chain.sessionReadings },
       sockets: state.sockets,
     });
@@ -79,7 +80,7 @@ async function run(options: RunOptions): Promise<number> {
       ...common,
       stateDir: state.gate,
       control: config.gate.control,
-      comparison: config.gate.comparison,
+      comparison: { port: config.gate.comparisonPort },
       maxLeaseMs: config.gate.maxLeaseMs,
       collectorKeys,
       crypto: engine,

@@ -45,7 +45,7 @@ export type Config = {
     readonly buses: readonly BusConfig[];
   };
   readonly chain: { readonly sessionLifeMs: number; readonly sessionReadings: number };
-  readonly gate: { readonly control: HostPort; readonly comparison: HostPort; readonly maxLeaseMs: number };
+  readonly gate: { readonly control: HostPort; readonly comparisonPort: number; readonly maxLeaseMs: number };
   readonly collectors: readonly CollectorConfig[];
 };
 
@@ -70,7 +70,7 @@ type RawConfig = {
     buses?: RawBus[];
   };
   chain?: { sessions?: { life?: string; readings?: number } };
-  gate?: { control?: string; comparison?: string; 'max-lease'?: string };
+  gate?: { control?: string; 'comparison-port'?: number; 'max-lease'?: string };
   collectors?: RawCollector[];
 };
 
@@ -123,9 +123,7 @@ export function parseConfig(text: string, folder: string): Config {
     },
     gate: {
       control: at('gate.control', () => parseHostPort(gate.control ?? '127.0.0.1:7411', 'gate.control')),
-      comparison: at('gate.comparison', () =>
-        parseHostPort(gate.comparison ?? '127.0.0.1:0', 'gate.comparison'),
-      ),
+      comparisonPort: gate['comparison-port'] ?? 0,
       maxLeaseMs: duration('gate.max-lease', gate['max-lease'] ?? '1m', '1s', '1h'),
     },
     collectors: collectorsOf(collectors, folder),

@@ -85,7 +85,11 @@ export const configSchema = object(
     chain: object({
       sessions: object({ life: duration, readings: { type: 'integer', minimum: 1, maximum: 1_000_000 } }),
     }),
-    gate: object({ control: path, comparison: path, 'max-lease': duration }),
+    gate: object({
+      control: path,
+      'comparison-port': { type: 'integer', minimum: 0, maximum: 65_535 },
+      'max-lease': duration,
+    }),
     collectors: {
       type: 'array',
       maxItems: MAX_COLLECTORS,

@@ -47,7 +47,7 @@ const FULL = {
     ],
   },
   chain: { sessions: { life: '1h', readings: 500 } },
-  gate: { control: '0.0.0.0:7500', comparison: '[::1]:7501', 'max-lease': '90s' },
+  gate: { control: '0.0.0.0:7500', 'comparison-port': 7501, 'max-lease': '90s' },
   collectors: [
     {
       url: 'https://collector.example:8443/meterseal',
@@ -92,7 +92,7 @@ t.test('every key is read; durations are milliseconds, paths start from the fold
     chain: { sessionLifeMs: 3_600_000, sessionReadings: 500 },
     gate: {
       control: { host: '0.0.0.0', port: 7500 },
-      comparison: { host: '::1', port: 7501 },
+      comparisonPort: 7501,
       maxLeaseMs: 90_000,
     },
     collectors: [
@@ -116,7 +116,7 @@ t.test('all but the site has a default', (t) => {
     chain: { sessionLifeMs: 86_400_000, sessionReadings: 10_000 },
     gate: {
       control: { host: '127.0.0.1', port: 7411 },
-      comparison: { host: '127.0.0.1', port: 0 },
+      comparisonPort: 0,
       maxLeaseMs: 60_000,
     },
     collectors: [],
@@ -253,9 +253,9 @@ const REFUSALS: [place: string, value: unknown, said: string | RegExp][] = [
   ['gate.control', '7411', 'gate.control: "7411" is not HOST:PORT'],
   ['gate.control', '127.0.0.1', 'gate.control: "127.0.0.1" is not HOST:PORT'],
   ['gate.control', '127.0.0.1:65536', 'gate.control: "127.0.0.1:65536" is not HOST:PORT'],
-  ['gate.comparison', '::1:7411', 'gate.comparison: "::1:7411" is not HOST:PORT'],
-  ['gate.comparison', ':7411', 'gate.comparison: ":7411" is not HOST:PORT'],
-  ['gate.comparison', 'a b:1', 'gate.comparison: "a b:1" is not HOST:PORT'],
+  ['gate.control', '::1:7411', 'gate.control: "::1:7411" is not HOST:PORT'],
+  ['gate.control', ':7411', 'gate.control: ":7411" is not HOST:PORT'],
+  ['gate.control', 'a b:1', 'gate.control: "a b:1" is not HOST:PORT'],
   [
     'field.buses.0.address',
     'http://10.0.0.5',
