@@ -1,12 +1,4 @@
-import type {
-  Acknowledgement,
-  ErrorCode,
-  Hasher,
-  MeterRef,
-  Signed,
-  Signer,
-  Verifier,
-} from '@meterseal/protocol';
+import type { Acknowledgement, ErrorCode, MeterRef, Signed } from '@meterseal/protocol';
 import {
   concat,
   encodeDelivery,
@@ -22,38 +14,10 @@ import {
   toBase64,
 } from '@meterseal/protocol';
 import { BackOff } from '../host/back-off.js';
-import type { Clock } from '../host/clock.js';
 import { isOutage } from '../host/http-client.js';
-import type { Logger } from '../host/logger.js';
-import type { CollectorClient } from './collector-client.js';
-import type { DeliveryState, Outbox } from './outbox.js';
+import type { DeliveredMeter, DelivererTools } from './delivered-meter.js';
+import type { DeliveryState } from './outbox.js';
 import { reconcileWithCollector } from './reconciliation.js';
-
-/** A meter whose readings are delivered: who it is, and the identity key that signs its statements. */
-export type DeliveredMeter = {
-  readonly number: number;
-  readonly id: string;
-  readonly salt: Uint8Array;
-  readonly ref: MeterRef;
-  readonly identity: Signer;
-};
-
-export type DelivererTools = {
-  readonly client: CollectorClient;
-  readonly outbox: Outbox;
-  readonly crypto: Hasher & Verifier;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly platformId: string;
-  readonly collectorKey: Uint8Array;
-  /** False while a meter's numbers still have to be compared with the chain's. */
-  readonly mayDeliver: (number: number) => boolean;
-  /** Makes sure that no number up to `peak` is used again; `ackedTo` is where the outbox is sure of. */
-  readonly restartNumbers: (
-    number: number,
-    seen: { readonly ackedTo: number; readonly peak: number },
-  ) => Promise<unknown>;
-};
 
 /** A meter on its way to this collector. */
 type Lane = {

@@ -9,7 +9,7 @@ import {
   readDelivery,
   runningHash,
 } from '@meterseal/protocol';
-import type { DeliveredMeter, DelivererTools } from './deliverer.js';
+import type { DeliveredMeter, DelivererTools } from './delivered-meter.js';
 import type { DeliveryState } from './outbox.js';
 
 /** Hashes that are in memory at once. */

@@ -1,13 +1,13 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { MAX_PROFILE_BYTES, MetersealError } from '@meterseal/protocol';
 import type { Profile } from './profile.js';
 import { PROFILE_NAME, parseProfile } from './profile.js';
 
 /** The folder of the profiles that come with meterseal. */
 export function profileFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('@meterseal/hw-profiles/package.json'));
+  return fileURLToPath(new URL('.', import.meta.resolve('@meterseal/hw-profiles/package.json')));
 }
 
 /**

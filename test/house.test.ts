@@ -1,0 +1,153 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+/*
+ * The direction of imports, and what a file may be called. A reading's way through the house is one straight walk:
+ * modbus → meters → agent → chain, and agent → delivery → collector.
+ */
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+type Source = { readonly path: string; readonly text: string; readonly imports: readonly string[] };
+
+function sourcesOf(folder: string): Source[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => {
+      const path = relative(ROOT, join(entry.parentPath ?? entry.path, entry.name));
+      const text = readFileSync(join(ROOT, path), 'utf8');
+      return { path, text, imports: importsOf(path, text) };
+    });
+}
+
+/** What a file imports: packages by name, our own files by their path from the root. */
+function importsOf(path: string, text: string): string[] {
+  const specifiers = [
+    ...text.matchAll(/^(?:import|export)\b[^'"]*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm),
+  ];
+  return specifiers.map(([, from, bare, dynamic]) => {
+    const specifier = from ?? bare ?? dynamic!;
+    if (!specifier.startsWith('.')) return specifier;
+    return relative(ROOT, resolve(ROOT, dirname(path), specifier)).replace(/\.js$/, '.ts');
+  });
+}
+
+/** Files of `folder` that import what `isAllowed` refuses, as `file → import`. */
+function breaches(folder: string, isAllowed: (imported: string, path: string) => boolean): string[] {
+  return sourcesOf(folder).flatMap(({ path, imports }) =>
+    imports.filter((imported) => !isAllowed(imported, path)).map((imported) => `${path} → ${imported}`),
+  );
+}
+
+const isIn = (imported: string, ...folders: string[]): boolean =>
+  folders.some((folder) => imported === folder || imported.startsWith(`${folder}/`));
+const isPackage = (imported: string): boolean => !imported.includes('.ts');
+
+t.test('protocol is pure: nothing of the platform, and one tiny package', async (t) => {
+  t.same(
+    breaches('protocol/src', (imported) => isIn(imported, 'protocol/src') || imported === 'canonicalize'),
+    [],
+  );
+  const impure =
+    /\b(?:Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|Buffer\b|globalThis|require\()/;
+  const offenders = sourcesOf('protocol/src').filter(({ text }) =>
+    impure.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')),
+  );
+  t.same(
+    offenders.map(({ path }) => path),
+    [],
+  );
+});
+
+t.test('native knows protocol only, and one file loads the addon', async (t) => {
+  t.same(
+    breaches(
+      'native/js',
+      (imported) =>
+        isIn(imported, 'native/js') || imported === '@meterseal/protocol' || imported.startsWith('node:'),
+    ),
+    [],
+  );
+  const loaders = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src']
+    .flatMap(sourcesOf)
+    .filter(({ text }) => /dlopen|createRequire/.test(text));
+  t.same(
+    loaders.map(({ path }) => path),
+    ['native/js/addon.ts'],
+  );
+});
+
+t.test("the collector's core knows neither Node-RED nor the daemon nor a native module", async (t) => {
+  const allowed = ['@meterseal/protocol', '@meterseal/native/javascript'];
+  t.same(
+    breaches(
+      'node-red-nodes/core',
+      (imported) =>
+        isIn(imported, 'node-red-nodes/core') || allowed.includes(imported) || imported.startsWith('node:'),
+    ),
+    [],
+  );
+});
+
+t.test('the rooms of the daemon import downwards only', async (t) => {
+  const rooms: Record<string, readonly string[]> = {
+    host: [],
+    // The bus address is part of the configuration.
+    config: ['host', 'modbus'],
+    modbus: ['host'],
+    meters: ['host', 'modbus'],
+    agent: ['host'],
+    delivery: ['host'],
+    chain: ['host'],
+    gate: ['host'],
+  };
+  for (const [room, below] of Object.entries(rooms)) {
+    const mayEnter = [room, ...below].map((name) => `daemon/src/${name}`);
+    t.same(
+      breaches(`daemon/src/${room}`, (imported) => isPackage(imported) || isIn(imported, ...mayEnter)),
+      [],
+      room,
+    );
+  }
+});
+
+t.test('nothing but the command line imports main, cli or commands', async (t) => {
+  const isTop = (path: string): boolean =>
+    isIn(path, 'daemon/src/commands', 'daemon/src/cli.ts', 'daemon/src/main.ts');
+  t.same(
+    breaches('daemon/src', (imported, path) => !isTop(imported) || isTop(path)),
+    [],
+  );
+});
+
+t.test('no file imports, by whatever way, itself', async (t) => {
+  const sources = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src'].flatMap(sourcesOf);
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const at = way.indexOf(path);
+    if (at >= 0) circles.push([...way.slice(at), path].join(' → '));
+    if (at >= 0 || done.has(path)) return;
+    for (const imported of byPath.get(path)?.imports ?? []) visit(imported, [...way, path]);
+    done.add(path);
+  };
+  for (const { path } of sources) visit(path, []);
+  t.same(circles, []);
+});
+
+t.test('a file is named after the one thing in it', async (t) => {
+  const names = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src']
+    .flatMap(sourcesOf)
+    .map(({ path }) => path);
+  t.same(
+    names.filter((path) => /\/(?:utils?|helpers?|common|types|misc|lib)\.ts$/.test(path)),
+    [],
+  );
+  t.same(
+    names.filter((path) => !/\/[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/.test(path)),
+    [],
+  );
+});
