@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ErrorCode, EventBody } from '@meterseal/protocol';
 import { isMetersealError, MetersealError, RUNNING_HASH_START } from '@meterseal/protocol';
-import type { SqlValue } from '../host/database.js';
+import type { SqlConnection, SqlValue } from '../host/database.js';
 import { Database } from '../host/database.js';
 import { PRAGMAS, SQL } from './field-statements.js';
 
@@ -82,11 +82,18 @@ export class FieldStore {
     this.#db = db;
   }
 
-  /** Opens the database, and makes it where `readonly` is not asked for. */
-  static async open(path: string, options: { readonly?: boolean } = {}): Promise<FieldStore> {
+  /**
+   * Opens the database, and makes it where `readonly` is not asked for.
+   *
+   * @param place the path of field.db, or a connection to it
+   */
+  static async open(
+    place: string | SqlConnection,
+    options: { readonly?: boolean } = {},
+  ): Promise<FieldStore> {
     const db = options.readonly
-      ? await Database.open(path, { readonly: true })
-      : await Database.open(path, { pragmas: PRAGMAS, schema: readFileSync(SCHEMA, 'utf8') });
+      ? await Database.open(place, { readonly: true })
+      : await Database.open(place, { pragmas: PRAGMAS, schema: readFileSync(SCHEMA, 'utf8') });
     return new FieldStore(db);
   }
 
@@ -159,6 +166,11 @@ export class FieldStore {
   /** The record that stands for this number: the void one, where there is one. */
   record(number: number, seq: number): Promise<StoredRecord | undefined> {
     return this.#db.get<StoredRecord>(SQL.record, number, seq);
+  }
+
+  /** The record with the highest number. */
+  lastRecord(number: number): Promise<StoredRecord | undefined> {
+    return this.#db.get<StoredRecord>(SQL.lastRecord, number);
   }
 
   /** Readings as first made, in order, above `after`. */
