@@ -37,6 +37,7 @@ export const SQL = {
                (SELECT max(version) FROM record AS r WHERE r.meter = ?1 AND r.seq = record.seq)
              ORDER BY seq LIMIT ?3`,
   record: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq = ? ORDER BY version DESC LIMIT 1`,
+  lastRecord: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? ORDER BY seq DESC, version LIMIT 1`,
   firstVersions: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND seq > ? AND seq <= ? AND version = 0
                   ORDER BY seq LIMIT ?`,
   allRecords: `SELECT ${RECORD_COLUMNS} FROM record WHERE meter = ? AND (seq, version) > (?, ?)

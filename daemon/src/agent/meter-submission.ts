@@ -169,7 +169,9 @@ export class MeterSubmission {
     }
     if (REFUSED_FOR_GOOD.includes(code) && version === 0) {
       log.warn({ subject, seq, code }, 'reading refused for good: its number gets a void record');
-      await store.addVoid(this.#number, seq, recorder.voidOf(refused.bytes, code));
+      const like = (await store.lastRecord(this.#number))!;
+      const made = recorder.voidOf(this.enrolled.meter.id, refused, code, like.bytes);
+      await store.addVoid(this.#number, seq, made);
       return true;
     }
     if (SESSION_ENDED.includes(code) && !isHopeless) {

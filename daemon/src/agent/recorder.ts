@@ -7,7 +7,15 @@ import type {
   ReadingRecord,
   RecordValue,
 } from '@meterseal/protocol';
-import { decodeRecord, encodeRecord, formatTime, readingHash, toBase64Url, toHex } from '@meterseal/protocol';
+import {
+  decodeRecord,
+  encodeRecord,
+  formatTime,
+  isMetersealError,
+  readingHash,
+  toBase64Url,
+  toHex,
+} from '@meterseal/protocol';
 import type { FieldStore, RecordBytes, StoredRecord } from './field-store.js';
 
 /** What a poll of a meter gave; times in milliseconds since 1970. */
@@ -65,13 +73,16 @@ export class Recorder {
   /**
    * The void record that fills the number of a reading that the platform refused for good.
    *
+   * @param meter whose number it is, whatever the refused record says
    * @param reason the platform's code
-   * @throws MetersealError `bad-record` if not even this field can read what was refused
+   * @param like a record of the same meter, in case that nobody can read what was refused
+   * @throws MetersealError `bad-record` if nobody can read that either
    */
-  voidOf(refused: Uint8Array, reason: string): RecordBytes {
-    const replaces = toHex(readingHash(this.#engine, refused));
-    const mark = { reason, replaces };
-    return this.#encode({ ...decodeRecord(refused), values: [], raw: [], salt: this.#salt(), void: mark });
+  voidOf(meter: string, refused: StoredRecord, reason: string, like: Uint8Array): RecordBytes {
+    const { seq } = refused;
+    const mark = { reason, replaces: toHex(refused.hash) };
+    const base = tryDecode(refused.bytes) ?? decodeRecord(like);
+    return this.#encode({ ...base, meter, seq, values: [], raw: [], salt: this.#salt(), void: mark });
   }
 
   /**
@@ -97,5 +108,14 @@ export class Recorder {
 
   #salt(): string {
     return toBase64Url(this.#random(16));
+  }
+}
+
+function tryDecode(bytes: Uint8Array): ReadingRecord | undefined {
+  try {
+    return decodeRecord(bytes);
+  } catch (error) {
+    if (isMetersealError(error, 'bad-record')) return undefined;
+    throw error;
   }
 }

@@ -31,7 +31,7 @@ async function sample(t: Test): Promise<string> {
       const values = [{ obis: '1-0:1.8.0', unit: 'kWh', value: String(i) }];
       records.push(await recorder.record(number, origin, { startedAt: 5, endedAt: 6, values, raw: [] }));
     }
-    await store.addVoid(number, 5, recorder.voidOf(records[2]!.bytes, 'record-invalid'));
+    await store.addVoid(number, 5, recorder.voidOf(id, records[2]!, 'record-invalid', records[0]!.bytes));
     await store.saveReceipts(number, [
       { seq: 3, version: 0, index: 10 },
       { seq: 4, version: 0, index: 12 },

@@ -15,6 +15,8 @@ export class LossyProxy {
   /** While true nothing gets through: the peer is away. */
   isCut = false;
   readonly #faults: Fault[] = [];
+  readonly #held: { readonly what: string; readonly arrived: () => void; readonly release: Promise<void> }[] =
+    [];
   #port = 0;
 
   /** @param target where the peer listens now: it may change */
@@ -42,6 +44,22 @@ export class LossyProxy {
     this.#faults.push({ what, loss, times });
   }
 
+  /**
+   * The next answer to what begins with `what` is held back.
+   *
+   * @returns `held` resolves once the peer has done it and the answer waits; `release` lets it through
+   */
+  hold(what: string): { held: Promise<void>; release: () => void } {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const held = new Promise<void>((arrived) => {
+      this.#held.push({ what, arrived, release: released });
+    });
+    return { held, release };
+  }
+
   /** How often was asked what begins with `what`. */
   count(what: string): number {
     return this.seen.filter((one) => one.startsWith(what)).length;
@@ -52,6 +70,8 @@ export class LossyProxy {
     this.seen.push(name);
     const fault = this.#faults.find(({ what, times }) => times > 0 && name.startsWith(what));
     if (fault !== undefined) fault.times--;
+    const at = this.#held.findIndex(({ what }) => name.startsWith(what));
+    const hold = at < 0 ? undefined : this.#held.splice(at, 1)[0];
     asked.on('error', () => {});
     if (this.isCut || fault?.loss === 'request') {
       asked.socket.destroy();
@@ -67,8 +87,11 @@ export class LossyProxy {
         response.on('end', () => asked.socket.destroy());
         return;
       }
-      answer.writeHead(response.statusCode ?? 500, response.headers);
-      response.pipe(answer);
+      hold?.arrived();
+      Promise.resolve(hold?.release).then(() => {
+        answer.writeHead(response.statusCode ?? 500, response.headers);
+        response.pipe(answer);
+      });
     });
     asked.pipe(passed);
   }
