@@ -3,11 +3,11 @@ import type { ClockState, Policy, Random } from '@meterseal/protocol';
 import { equalBytes, MetersealError, openCheckpoint, originOf } from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';
-import type { StateFolder } from '../host/state-folder.js';
+import type { ChainFiles } from './chain-files.js';
 import { Chain } from './commit.js';
 import type { Draft } from './draft.js';
 import { createLogKey, loadLogKey } from './log-key.js';
-import { ensurePolicy, ownPolicy, readCheckpoint, writeCheckpoint } from './published-files.js';
+import { ensurePolicy, ownPolicy, readCheckpoint } from './published-files.js';
 import type { Replayed } from './replay.js';
 import { replay } from './replay.js';
 import type { ChainStore } from './store.js';
@@ -15,7 +15,7 @@ import { TreeReader } from './tree.js';
 
 export type OpenChainOptions = {
   readonly store: ChainStore;
-  readonly files: Pick<StateFolder, 'logKey' | 'policy' | 'checkpoint'>;
+  readonly files: ChainFiles;
   /** Origin without its epoch. */
   readonly platformId: string;
   readonly engine: Engine;
@@ -43,12 +43,12 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
   const replayed = await replay(store, engine, platformId);
   const { state, edge, head } = replayed;
   const isNew = head === undefined;
-  const logKey = isNew ? createLogKey(files.logKey, engine, random) : loadLogKey(files.logKey, engine);
+  const logKey = isNew ? createLogKey(files, engine, random) : loadLogKey(files, engine);
   const origin = originOf(platformId, isNew ? FIRST_EPOCH : state.epoch);
   const own = ownPolicy(engine, origin, logKey.publicKey);
   checkSignature(replayed, engine, logKey, own);
   await checkNotBehind(options, own, replayed);
-  ensurePolicy(files.policy, engine, own);
+  ensurePolicy(files, engine, own);
 
   const chain = new Chain({
     store,
@@ -59,7 +59,7 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
     logKey,
     bootId: random(16),
     clockState: options.clockState ?? (() => 'unsynchronised'),
-    publishNote: (note) => writeCheckpoint(files.checkpoint, note),
+    publishNote: (note) => files.publishCheckpoint(note),
     state,
     edge,
     head,
@@ -121,7 +121,7 @@ function checkSignature({ state, head }: Replayed, engine: Engine, logKey: Signi
 /** The published checkpoint is a witness on the same disk: it gives away a database that alone was put back. */
 async function checkNotBehind(options: OpenChainOptions, own: Policy, { edge }: Replayed): Promise<void> {
   const { store, engine, files } = options;
-  const published = readCheckpoint(files.checkpoint, engine, own);
+  const published = readCheckpoint(files, engine, own);
   if (published === undefined) return;
   const tree = new TreeReader(engine, store, edge);
   if (published.size <= edge.size && equalBytes(await tree.rootAt(published.size), published.root)) return;

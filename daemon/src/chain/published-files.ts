@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import type { Engine } from '@meterseal/native';
 import {
   ALG_ED25519,
@@ -12,7 +10,7 @@ import {
   parsePolicy,
   verifierKeyOf,
 } from '@meterseal/protocol';
-import { writeFileAtomically } from '../host/private-file.js';
+import type { ChainFiles } from './chain-files.js';
 
 /** The policy that believes this chain's own signature and nobody else's. */
 export function ownPolicy(engine: Engine, origin: string, logKey: Uint8Array): Policy {
@@ -25,13 +23,14 @@ export function ownPolicy(engine: Engine, origin: string, logKey: Uint8Array): P
  *
  * @throws MetersealError `bad-policy`
  */
-export function ensurePolicy(path: string, engine: Engine, own: Policy): void {
-  if (!existsSync(path)) {
-    writeFileAtomically(path, formatPolicy(own), 0o644);
+export function ensurePolicy(files: ChainFiles, engine: Engine, own: Policy): void {
+  const text = files.readPolicy();
+  if (text === undefined) {
+    files.savePolicy(formatPolicy(own));
     return;
   }
   const { key } = own.logs[0]!;
-  const policy = parsePolicy(engine, readFileSync(path, 'utf8'));
+  const policy = parsePolicy(engine, text);
   const named = policy.logs.some(
     (log) => log.key.name === key.name && equalBytes(log.key.publicKey, key.publicKey),
   );
@@ -46,24 +45,16 @@ export function ensurePolicy(path: string, engine: Engine, own: Policy): void {
   }
 }
 
-/**
- * Writes `<state>/checkpoint` so that readers see the old or the new one, whole. It is a copy of what chain.db holds and
- * is written again at the next start: not synced.
- */
-export async function writeCheckpoint(path: string, note: string): Promise<void> {
-  await writeFile(`${path}.new`, note, { mode: 0o644 });
-  await rename(`${path}.new`, path);
-}
-
 /** Size and root of `<state>/checkpoint`; undefined if there is none, or it is not a whole one of this chain. */
 export function readCheckpoint(
-  path: string,
+  files: ChainFiles,
   engine: Engine,
   own: Policy,
 ): { size: number; root: Uint8Array } | undefined {
-  if (!existsSync(path)) return undefined;
+  const note = files.readCheckpoint();
+  if (note === undefined) return undefined;
   try {
-    return openCheckpoint(engine, own, readFileSync(path, 'utf8')).checkpoint;
+    return openCheckpoint(engine, own, note).checkpoint;
   } catch (error) {
     // Not synced, so a power cut may leave it torn: then it says nothing.
     if (isMetersealError(error)) return undefined;

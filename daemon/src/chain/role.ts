@@ -6,6 +6,7 @@ import { createBox } from '../host/box.js';
 import type { Clock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';
 import { stateFolder } from '../host/state-folder.js';
+import { chainFiles } from './chain-files.js';
 import type { Chain } from './commit.js';
 import { openChain } from './open-chain.js';
 import { Platform } from './platform/platform.js';
@@ -66,7 +67,7 @@ export async function startChain(options: ChainOptions): Promise<ChainRole> {
   try {
     chain = await openChain({
       store,
-      files,
+      files: chainFiles(files),
       platformId,
       engine,
       clock,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Policy, Random } from '@meterseal/protocol';
+import { chainFiles } from 'meterseal/internal/chain/chain-files';
 import type { Chain } from 'meterseal/internal/chain/commit';
 import { checkInvariants } from 'meterseal/internal/chain/invariants';
 import { openChain } from 'meterseal/internal/chain/open-chain';
@@ -42,7 +43,7 @@ export class ChainBench {
     try {
       const chain = await openChain({
         store: wrap(store),
-        files: this.state,
+        files: chainFiles(this.state),
         platformId,
         engine,
         clock: this.clock,

@@ -8,6 +8,7 @@ import {
   signNote,
 } from '@meterseal/protocol';
 import { blockEntries } from 'meterseal/internal/chain/block';
+import { chainFiles } from 'meterseal/internal/chain/chain-files';
 import { loadLogKey } from 'meterseal/internal/chain/log-key';
 import { Database } from 'meterseal/internal/host/database';
 import t from 'tap';
@@ -27,7 +28,7 @@ t.test('a first start makes key, epoch, boot event, checkpoint and policy', asyn
   t.equal(platformIdOf(chain.origin), PLATFORM_ID);
   t.equal(epochOf(chain.origin), 1);
   t.equal(statSync(bench.state.logKey).mode & 0o777, 0o600);
-  t.same(loadLogKey(bench.state.logKey, engine).publicKey, chain.logKey);
+  t.same(loadLogKey(chainFiles(bench.state), engine).publicKey, chain.logKey);
   t.equal(readFileSync(bench.state.checkpoint, 'utf8'), chain.published.note);
   const policy = parsePolicy(engine, readFileSync(bench.state.policy, 'utf8'));
   t.match(policy, { logs: [{ key: { name: ORIGIN, publicKey: chain.logKey } }], quorum: undefined });
@@ -128,7 +129,7 @@ t.test('a database put back alone is found out by the published checkpoint', asy
     message: /of 17 entries was signed, and it has 9/,
   });
 
-  const key = loadLogKey(bench.state.logKey, engine);
+  const key = loadLogKey(chainFiles(bench.state), engine);
   const text = formatCheckpoint({ origin: ORIGIN, size: 9, root: new Uint8Array(32), extensions: [] });
   writeFileSync(bench.state.checkpoint, signNote(engine, key, ORIGIN, text));
   await t.rejects(bench.open(), { code: 'behind-witness', message: /another history/ });

@@ -1,5 +1,6 @@
 import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { formatCheckpoint, signNote } from '@meterseal/protocol';
+import { chainFiles } from 'meterseal/internal/chain/chain-files';
 import { loadLogKey } from 'meterseal/internal/chain/log-key';
 import t from 'tap';
 import { engine, ORIGIN, TestBox } from '../test-box.js';
@@ -54,7 +55,7 @@ t.test(
 t.test('a checkpoint of the same size and another root ends the chain as well', async (t) => {
   const box = await TestBox.start(t);
   const { size } = box.role.status();
-  const key = loadLogKey(box.state.logKey, engine);
+  const key = loadLogKey(chainFiles(box.state), engine);
   const text = formatCheckpoint({ origin: ORIGIN, size, root: new Uint8Array(32), extensions: [] });
   const cloned = signNote(engine, key, ORIGIN, text);
   await t.rejects(present(box, cloned), { code: 'behind-witness' });
