@@ -102,6 +102,8 @@ t.test('the rooms of the daemon import downwards only', async (t) => {
     delivery: ['host'],
     chain: ['host'],
     gate: ['host'],
+    // Puts the rooms of the field together, as main does with the roles.
+    field: ['host', 'config', 'modbus', 'meters', 'agent', 'delivery'],
   };
   for (const [room, below] of Object.entries(rooms)) {
     const mayEnter = [room, ...below].map((name) => `daemon/src/${name}`);

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { startChain } from '../chain/role.js';
 import { readConfig } from '../config/config.js';
 import { exitCodeOf } from '../exit-code.js';
-import { startField } from '../field-role.js';
+import { startField } from '../field/role.js';
 import { startGate } from '../gate/role.js';
 import { createBox } from '../host/box.js';
 import { systemClock } from '../host/clock.js';

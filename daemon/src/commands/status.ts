@@ -2,7 +2,7 @@ import type { ChainStatus } from '@meterseal/protocol';
 import { isMetersealError } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.js';
-import type { FieldStatus } from '../field-role.js';
+import type { FieldStatus } from '../field/status.js';
 import type { GateStatus } from '../gate/role.js';
 import { HttpClient } from '../host/http-client.js';
 import { stateFolder } from '../host/state-folder.js';
