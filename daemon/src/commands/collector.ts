@@ -171,7 +171,8 @@ function reportText(report: ComparisonReport): string {
     `${verified} of ${readings} verified, ${counts.tampered} tampered, ${counts.unverifiable} unverifiable`,
     `chain ${chain!.origin}, ${chain!.size} entries; connected for ${windowMs.toFixed(0)} ms`,
     ...[...report.tampered, ...report.unverifiable].map(
-      ({ meter, seq, reason }) => `  ${meter} ${seq}: ${reason}`,
+      ({ meter, seq, reason, accused }) =>
+        `  ${meter} ${seq}: ${reason}${accused === undefined ? '' : ` (accused: the ${accused})`}`,
     ),
   ];
   return `${lines.join('\n')}\n`;

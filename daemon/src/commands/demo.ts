@@ -17,22 +17,28 @@ export function registerDemo(program: Command): void {
     .option('--json', 'with --check: print the result only')
     .action(async (options: CommandOptions) => {
       if (options.fresh) DemoBox.wipe(options.state);
-      if (options.check) await check(options);
-      else await live(options);
+      const stop = stopSignal();
+      if (options.check) await check(options, stop);
+      else await showDemo(options.state, process.stdout, stop);
     });
 }
 
-async function check({ state, json }: CommandOptions): Promise<void> {
+async function check({ state, json }: CommandOptions, stop: AbortSignal): Promise<void> {
   const say = json ? (): void => {} : (line: string): void => void process.stdout.write(`${line}\n`);
-  const { readings, verified, tampered, chain, windows } = await checkDemo(state, say);
-  const { size, root } = chain!;
+  const report = await checkDemo(state, say, stop);
+  const { readings, verified, windows } = report;
+  const tampered = report.tampered.map(({ meter, seq, reason }) => ({ meter, seq, reason }));
+  const { size, root } = report.chain!;
   process.stdout.write(
     `${JSON.stringify({ readings, verified, tampered, chain: { size, root }, windows })}\n`,
   );
 }
 
-async function live({ state }: CommandOptions): Promise<void> {
+/** Aborted by whatever asks the demo to end, however often it does: it must not leave processes behind. */
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  await showDemo(state, process.stdout, stop.signal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  // Nobody looks any more: the terminal is gone, or the end of the pipe.
+  process.stdout.on('error', () => stop.abort());
+  return stop.signal;
 }

@@ -58,10 +58,11 @@ type RawMeter = {
   identity?: 'issued' | 'own';
   'accept-unproven'?: boolean;
 };
-type RawBus = { address: string; meters: RawMeter[] };
+export type RawBus = { address: string; meters: RawMeter[] };
 type RawCollector = { url: string; 'key-file': string; 'token-file'?: string; 'ca-file'?: string };
 
-type RawConfig = {
+/** meterseal.yaml as it is written. */
+export type RawConfig = {
   site: { operator: string; box: string; log?: LogLevel };
   field?: {
     interval?: string;

@@ -1,5 +1,10 @@
 import { join } from 'node:path';
-import type { Collector, CollectorStatus, ComparisonResult } from '@meterseal/node-red-meterseal/core';
+import type {
+  Accused,
+  Collector,
+  CollectorStatus,
+  ComparisonResult,
+} from '@meterseal/node-red-meterseal/core';
 import { toHex, verdictOf } from '@meterseal/protocol';
 import type { ApiServer } from '../../host/api-server.js';
 import { createApiServer, listenOnSocket } from '../../host/api-server.js';
@@ -7,7 +12,13 @@ import { HttpClient } from '../../host/http-client.js';
 import type { Logger } from '../../host/logger.js';
 
 /** One reading that is not verified, as people and programs are told. */
-export type ReportedFinding = { readonly meter: string; readonly seq: number; readonly reason: string };
+export type ReportedFinding = {
+  readonly meter: string;
+  readonly seq: number;
+  readonly reason: string;
+  /** Who has to answer for it; absent for what is only not known yet. */
+  readonly accused?: Accused;
+};
 
 /** A comparison as `collector compare` prints it. */
 export type ComparisonReport = {
@@ -59,7 +70,10 @@ export function reportOf(result: ComparisonResult): ComparisonReport {
   const named = (verdict: 'tampered' | 'unverifiable'): ReportedFinding[] =>
     findings
       .filter(({ reason }) => verdictOf(reason) === verdict)
-      .map(({ meter, subject, seq, reason }) => ({ meter: meter ?? `subject ${subject}`, seq, reason }));
+      .map(({ meter, subject, seq, reason, accused }) => ({
+        ...{ meter: meter ?? `subject ${subject}`, seq, reason },
+        ...(accused === undefined ? {} : { accused }),
+      }));
   return {
     outcome,
     ...(why === undefined ? {} : { why }),

@@ -37,13 +37,16 @@ const STEPS: readonly Step[] = [
  * exactly what was touched.
  *
  * @param say one line of progress
+ * @param stop ends it early, with `stopped`
  * @returns the last comparison, with the length of every window in milliseconds
  */
 export async function checkDemo(
   state: string,
   say: (line: string) => void,
+  stop: AbortSignal,
 ): Promise<ComparisonReport & { readonly windows: readonly number[] }> {
   const box = new DemoBox({ state, interval: INTERVAL, mostReadings: READINGS });
+  stop.addEventListener('abort', () => box.abandon());
   try {
     say('starting three simulated meters, the box and the collector');
     await box.start();

@@ -67,11 +67,11 @@ export class Child {
     }
   }
 
-  /** Ends it by SIGTERM, and by SIGKILL if that is not enough. */
-  async stop(): Promise<void> {
+  /** Ends it by a signal, and by SIGKILL if that is not enough. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     this.#stopping = true;
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill('SIGTERM');
+    this.#process.kill(signal);
     const timer = setTimeout(() => {
       appendFileSync(this.#logFile, `${this.name} did not end within ${STOP_MS} ms and was killed\n`);
       this.#process.kill('SIGKILL');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MetersealError } from '@meterseal/protocol';
 import { stringify } from 'yaml';
+import type { RawBus, RawConfig } from '../../config/config.js';
 import { writeFileAtomically } from '../../host/private-file.js';
 import type { StateFolder } from '../../host/state-folder.js';
 import { makePrivateFolder, prepareStateFolder, stateFolder } from '../../host/state-folder.js';
@@ -43,6 +44,8 @@ export type DemoOptions = {
   /** Between two polls of a meter. */
   readonly interval: string;
   readonly mostReadings?: number;
+  /** Changes the box's configuration before it is written. */
+  readonly configure?: (config: RawConfig) => RawConfig;
 };
 
 /** The whole line on one machine: simulated meters, box and collector, each a process of its own. */
@@ -50,7 +53,8 @@ export class DemoBox {
   readonly state: StateFolder;
   readonly #options: DemoOptions;
   readonly #logs: string;
-  readonly #children: Child[] = [];
+  readonly #simulators: Child[] = [];
+  #box: Child | undefined;
   #collector: Child | undefined;
   #failure: MetersealError | undefined;
   #ports: { readonly control: number; readonly collector: number } | undefined;
@@ -73,8 +77,16 @@ export class DemoBox {
     rmSync(root, { recursive: true });
   }
 
-  /** Starts everything; resolves when all three meters have been read, recorded and anchored once. */
+  /** Starts everything; resolves when every meter has been read, recorded and anchored once. */
   async start(): Promise<void> {
+    await this.launch();
+    await this.until('every meter has an anchored and acknowledged reading', ({ field }) =>
+      field?.meters.every(({ anchoredTo, acknowledgedTo }) => anchoredTo > 0 && (acknowledgedTo[0] ?? 0) > 0),
+    );
+  }
+
+  /** Starts everything; resolves when the collector can be reached, whatever the meters do. */
+  async launch(): Promise<void> {
     if (!existsSync(SIMULATOR)) {
       throw new MetersealError('file-missing', "couldn't start demo: the meter simulator is not here", {
         hint: 'The demo runs from a checkout: npm start.',
@@ -88,20 +100,33 @@ export class DemoBox {
     this.#writeSecrets();
     await this.#once('collector key', ['collector', 'init', '--dir', this.state.collector]);
     this.#writeConfig(serial, tcp);
-    this.#startDaemon();
+    this.startBox();
     await this.startCollector();
-    await this.until('every meter has an anchored and acknowledged reading', ({ field }) =>
-      field?.meters.every(({ anchoredTo, acknowledgedTo }) => anchoredTo > 0 && (acknowledgedTo[0] ?? 0) > 0),
-    );
+  }
+
+  /** Ports on 127.0.0.1: of the gate's control port, and of the collector. */
+  get ports(): { readonly control: number; readonly collector: number } {
+    return this.#ports!;
+  }
+
+  startBox(): void {
+    const { mostReadings } = this.#options;
+    const limit = mostReadings === undefined ? [] : ['--readings', String(mostReadings)];
+    this.#box = this.#child('box', [MAIN, 'run', '--state', this.state.root, ...limit]);
+  }
+
+  async stopBox(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.#box?.stop(signal);
+    this.#box = undefined;
   }
 
   async startCollector(): Promise<void> {
-    const { control, collector } = this.#ports!;
+    const { control, collector } = this.ports;
     await this.#awaitPolicy();
     this.#collector = this.#child('collector', [
       ...[MAIN, 'collector', '--dir', this.state.collector, '--platform-id', PLATFORM_ID],
       ...['--policy', this.state.policy, '--control', `127.0.0.1:${control}`],
-      ...['--listen', `127.0.0.1:${collector}`, '--token-file', this.#token],
+      ...['--listen', `127.0.0.1:${collector}`, '--token-file', this.tokenFile],
     ]);
     await this.#collector.ready(READY_MS);
   }
@@ -147,17 +172,25 @@ export class DemoBox {
     }
   }
 
+  /** Has whatever is waited for fail with `stopped`, and nothing more be started; `stop` then ends what runs. */
+  abandon(): void {
+    this.#failure ??= new MetersealError('stopped', "couldn't go on with the demo: it was asked to end");
+  }
+
   /** Ends every process that was started, the collector and the box before the meters. */
   async stop(): Promise<void> {
     await this.stopCollector();
-    for (const child of this.#children.reverse()) await child.stop();
+    await this.stopBox();
+    for (const simulator of this.#simulators.splice(0)) await simulator.stop();
   }
 
-  get #token(): string {
+  /** Of what the field sends to the collector as bearer token. */
+  get tokenFile(): string {
     return join(this.state.collector, 'token');
   }
 
   #child(name: string, args: readonly string[]): Child {
+    this.assertAlive();
     return new Child(name, args, join(this.#logs, `${name}.log`), (error) => {
       this.#failure ??= error;
     });
@@ -173,7 +206,7 @@ export class DemoBox {
       '--epoch',
       this.#firstStart(),
     ]);
-    this.#children.push(child);
+    this.#simulators.push(child);
     const ready = await child.ready<{ tcp?: { port: number }; serial?: { path: string } }>(READY_MS);
     return kind === 'serial'
       ? `rtu://${ready.serial!.path}?baud=9600&parity=none&stop=1`
@@ -187,20 +220,14 @@ export class DemoBox {
     return readFileSync(file, 'utf8').trim();
   }
 
-  #startDaemon(): void {
-    const { mostReadings } = this.#options;
-    const limit = mostReadings === undefined ? [] : ['--readings', String(mostReadings)];
-    this.#children.push(this.#child('box', [MAIN, 'run', '--state', this.state.root, ...limit]));
-  }
-
   /** The chain writes its policy at its first start. */
   async #awaitPolicy(): Promise<void> {
     await this.until('the chain has written its policy', () => existsSync(this.state.policy));
   }
 
   #writeSecrets(): void {
-    if (!existsSync(this.#token))
-      writeFileAtomically(this.#token, `${randomBytes(24).toString('base64url')}\n`, 0o600);
+    if (!existsSync(this.tokenFile))
+      writeFileAtomically(this.tokenFile, `${randomBytes(24).toString('base64url')}\n`, 0o600);
     for (const { id, holder } of DEMO_METERS) {
       const code = this.#codeFile(id);
       if (!existsSync(code)) addToRoster(this.state, { meter: id, holder: { name: holder } }, code);
@@ -212,26 +239,27 @@ export class DemoBox {
   }
 
   #writeConfig(serial: string, tcp: string): void {
-    const bus = (address: string, meters: readonly DemoMeter[]): unknown => ({
+    const bus = (address: string, meters: readonly DemoMeter[]): RawBus => ({
       address,
       meters: meters.map(({ id, unit, profile, holder }) => ({
         ...{ id, unit, profile, holder: { name: holder } },
         'code-file': this.#codeFile(id),
       })),
     });
-    const config = {
+    const { configure = (config) => config } = this.#options;
+    const config: RawConfig = {
       site: SITE,
       field: { interval: this.#options.interval, buses: [bus(serial, SERIAL_METERS), bus(tcp, TCP_METERS)] },
-      gate: { control: `127.0.0.1:${this.#ports!.control}` },
+      gate: { control: `127.0.0.1:${this.ports.control}` },
       collectors: [
         {
-          url: `http://127.0.0.1:${this.#ports!.collector}`,
+          url: `http://127.0.0.1:${this.ports.collector}`,
           'key-file': join(this.state.collector, 'collector.pub'),
-          'token-file': this.#token,
+          'token-file': this.tokenFile,
         },
       ],
     };
-    writeFileAtomically(this.state.config, CONFIG_HEAD + stringify(config), 0o600);
+    writeFileAtomically(this.state.config, CONFIG_HEAD + stringify(configure(config)), 0o600);
   }
 
   async #once(name: string, args: readonly string[]): Promise<void> {
@@ -249,7 +277,7 @@ export class DemoBox {
 const CONFIG_HEAD = '# Written by meterseal demo at each start.\n';
 
 /** A port of the loopback interface that nobody uses now. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };

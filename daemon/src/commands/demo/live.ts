@@ -10,6 +10,7 @@ const INTERVAL = '2s';
 /** The line live in a terminal, until `stop` is aborted: readings as they arrive, and a comparison every 30 seconds. */
 export async function showDemo(state: string, out: NodeJS.WriteStream, stop: AbortSignal): Promise<void> {
   const box = new DemoBox({ state, interval: INTERVAL });
+  stop.addEventListener('abort', () => box.abandon());
   let last: { at: Date; text: string } | undefined;
   let comparing = false;
   let nextComparison = performance.now() + 5_000;
@@ -33,8 +34,10 @@ export async function showDemo(state: string, out: NodeJS.WriteStream, stop: Abo
       draw(out, await box.status(), last, state);
       await pause(REFRESH_MS, stop);
     }
-    out.write('\nending …\n');
+  } catch (error) {
+    if (!stop.aborted) throw error;
   } finally {
+    out.write('\nending …\n');
     await box.stop();
   }
 }
