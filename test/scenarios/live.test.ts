@@ -1,0 +1,78 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { METERS } from './line.js';
+import { RunningCommand } from './running-command.js';
+
+const READINGS = METERS.map((id) => `${id} [1-9]\\d* \\([\\d.]+ kWh  -?[\\d.]+ W\\)`).join(', ');
+const SHOWN = new RegExp(`chain (\\d+) entries, switch isolated, ${READINGS}`);
+const GREEN = /comparison (\d+) of (\d+) verified, 0 tampered, (\d+) not yet to be judged/;
+
+t.test(
+  'the live demo shows readings and a green comparison, keeps its state, and begins anew if told to',
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ms-live-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const state = join(folder, 'state');
+    const policy = (): string => readFileSync(join(state, 'policy'), 'utf8');
+    /** Starts the demo, and ends it by Ctrl-C when `work` is through. */
+    const run = async (
+      args: readonly string[],
+      work: (demo: RunningCommand) => Promise<void>,
+    ): Promise<void> => {
+      const demo = new RunningCommand(t, 'demo', '--state', state, ...args);
+      await work(demo);
+      t.ok(demo.processes().length >= 5, 'meters, box and collector are processes of their own');
+      demo.signal('SIGINT');
+      t.equal(await demo.end(), 0, demo.output);
+      t.strictSame(demo.processes(), [], 'Ctrl-C ends everything');
+    };
+    const size = async (demo: RunningCommand): Promise<number> => Number((await demo.shows(SHOWN))[1]);
+
+    let reached = 0;
+    let origin = '';
+    await run([], async (demo) => {
+      await demo.shows(SHOWN);
+      const [, verified, readings, waiting] = (await demo.shows(GREEN)).map(Number);
+      t.ok(
+        verified! > 0 && verified! + waiting! === readings,
+        'nothing but verified, or too young to be judged',
+      );
+      reached = await size(demo);
+      origin = policy();
+    });
+    await run([], async (demo) => {
+      const goesOn = await size(demo);
+      t.ok(goesOn > reached, `goes on at ${goesOn} entries after ${reached}`);
+      t.equal(policy(), origin, 'under the same key');
+      reached = goesOn;
+    });
+    await run(['--fresh'], async (demo) => {
+      t.ok((await size(demo)) < reached, 'begins anew');
+      t.not(policy(), origin, 'with another key');
+    });
+  },
+);
+
+t.test('whatever asks the demo to end, at any moment, leaves no process behind', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ms-live-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const [what, args, code, end] of [
+    ['Ctrl-C, twice, while --check starts', ['--check'], 1, interruptTwice],
+    ['a terminal that is closed', [], 0, (demo: RunningCommand) => demo.signal('SIGHUP')],
+    ['a reader that has gone', [], 0, (demo: RunningCommand) => demo.stopReading()],
+  ] as const) {
+    const demo = new RunningCommand(t, 'demo', '--state', join(folder, 'state'), ...args);
+    await demo.shows(/starting three simulated meters/);
+    await demo.has((processes) => processes.length >= 3);
+    end(demo);
+    t.equal(await demo.end(), code, `${what}: ${demo.output}`);
+    t.strictSame(demo.processes(), [], what);
+  }
+});
+
+function interruptTwice(demo: RunningCommand): void {
+  demo.signal('SIGINT');
+  demo.signal('SIGINT');
+}
