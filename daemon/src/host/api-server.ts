@@ -128,12 +128,13 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 function answerError(error: unknown, reply: FastifyReply, log: Logger): void {
-  const { status, body } = describe(error);
+  const { status, body } = errorAnswer(error);
   if (status >= 500) log.error({ err: error }, 'request failed');
   reply.code(status).type('application/json; charset=utf-8').send(body);
 }
 
-function describe(error: unknown): { status: number; body: ErrorBody } {
+/** What a peer is told of an error: its status and its body. */
+export function errorAnswer(error: unknown): { status: number; body: ErrorBody } {
   if (isMetersealError(error)) {
     const status = statusOf(error.code);
     // Messages of failures inside name files and causes: they are for the log only.

@@ -28,11 +28,11 @@ import { enrolmentDigest } from '../enrolment-row.js';
 import type { HourlyLimit } from '../hourly-limit.js';
 import { assertDistinct } from './distinct-keys.js';
 import type { MeterDirectory } from './meter-directory.js';
-import type { Roster, RosterEntry } from './roster.js';
+import type { RosterEntry, RosterSource } from './roster.js';
 
 export type EnrolmentParts = {
   readonly chain: Chain;
-  readonly roster: Roster;
+  readonly roster: RosterSource;
   readonly directory: MeterDirectory;
   readonly random: Random;
   readonly box: Box;

@@ -12,7 +12,7 @@ import { Events } from './events.js';
 import { MeterDirectory } from './meter-directory.js';
 import { Readings } from './readings.js';
 import { Revocations } from './revocations.js';
-import type { Roster } from './roster.js';
+import type { RosterSource } from './roster.js';
 import type { SessionLimits } from './sessions.js';
 import { Sessions } from './sessions.js';
 
@@ -26,7 +26,7 @@ const TELL_EVERY_MS = 60_000;
 
 export type PlatformParts = {
   readonly chain: Chain;
-  readonly roster: Roster;
+  readonly roster: RosterSource;
   readonly clock: Clock;
   readonly random: Random;
   readonly box: Box;

@@ -2,7 +2,7 @@ import { isMetersealError } from '@meterseal/protocol';
 import type { Logger } from '../../host/logger.js';
 import type { Chain } from '../commit.js';
 import type { MeterDirectory } from './meter-directory.js';
-import type { Roster, RosterEntries } from './roster.js';
+import type { RosterEntries, RosterSource } from './roster.js';
 import type { Sessions } from './sessions.js';
 
 /**
@@ -12,7 +12,7 @@ import type { Sessions } from './sessions.js';
 export class Revocations {
   readonly #parts: {
     readonly chain: Chain;
-    readonly roster: Roster;
+    readonly roster: RosterSource;
     readonly directory: MeterDirectory;
     readonly sessions: Sessions;
     readonly log: Logger;
@@ -21,7 +21,7 @@ export class Revocations {
 
   constructor(parts: {
     readonly chain: Chain;
-    readonly roster: Roster;
+    readonly roster: RosterSource;
     readonly directory: MeterDirectory;
     readonly sessions: Sessions;
     readonly log: Logger;

@@ -77,8 +77,16 @@ function parseHolder(holder: unknown, where: string): Holder {
   return holder as Holder;
 }
 
+/** Where the platform reads who may enrol. */
+export interface RosterSource {
+  /** @throws MetersealError `bad-roster`, `file-unusable` */
+  current(): Promise<RosterEntries>;
+  /** What was read last without a fault. */
+  readonly lastGood: RosterEntries;
+}
+
 /** The roster file, read again whenever it has changed. A missing file is an empty roster. */
-export class Roster {
+export class Roster implements RosterSource {
   readonly #path: string;
   #stamp = '';
   #entries: RosterEntries = new Map();
@@ -87,12 +95,10 @@ export class Roster {
     this.#path = path;
   }
 
-  /** What was read last without a fault. */
   get lastGood(): RosterEntries {
     return this.#entries;
   }
 
-  /** @throws MetersealError `bad-roster`, `file-unusable` */
   async current(): Promise<RosterEntries> {
     try {
       const { mtimeMs, ctimeMs, size, ino } = await stat(this.#path);
