@@ -15,6 +15,7 @@ import {
 import type { Policy } from '@meterseal/protocol';
 import { parsePolicy } from '@meterseal/protocol';
 import { FieldStore } from 'meterseal/internal/agent/field-store';
+import { chainFiles } from 'meterseal/internal/chain/chain-files';
 import type { Chain } from 'meterseal/internal/chain/commit';
 import { openChain } from 'meterseal/internal/chain/open-chain';
 import { Platform } from 'meterseal/internal/chain/platform/platform';
@@ -205,7 +206,13 @@ export class InnerBox {
     const { log, random } = common;
     const store = await SqliteChainStore.open(state.chainDatabase);
     this.#stops.push(() => store.close());
-    const chain = await openChain({ ...common, store, files: state, engine: javascriptEngine, clock });
+    const chain = await openChain({
+      ...common,
+      store,
+      files: chainFiles(state),
+      engine: javascriptEngine,
+      clock,
+    });
     this.chain = chain;
     this.#stops.push(() => chain.stop());
     const platform = await Platform.start({
