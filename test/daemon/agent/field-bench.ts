@@ -156,6 +156,24 @@ export class FieldBench {
     await this.restart();
   }
 
+  /**
+   * A copy of the chain as it is now, its published checkpoint included.
+   *
+   * @returns what puts the chain back to it, while the field runs on
+   */
+  async copyChain(): Promise<() => Promise<void>> {
+    const { chainDatabase, checkpoint } = this.box.state;
+    await this.box.stop();
+    for (const path of [chainDatabase, checkpoint]) copyFileSync(path, `${path}.copy`);
+    await this.box.start();
+    return async () => {
+      await this.box.stop();
+      for (const ending of ['-wal', '-shm']) rmSync(chainDatabase + ending, { force: true });
+      for (const path of [chainDatabase, checkpoint]) copyFileSync(`${path}.copy`, path);
+      await this.box.start();
+    };
+  }
+
   /** Everything that the chain holds, without block-closes. */
   async entries(): Promise<Entry[]> {
     const reader = await SqliteChainReader.open(this.box.state.chainDatabase);

@@ -1,8 +1,8 @@
 import { toHex, utf8 } from '@meterseal/protocol';
 import type { EnrolledMeter } from 'meterseal/internal/agent/enrolment';
-import type { Test } from 'tap';
 import t from 'tap';
 import { engine } from '../chain/test-box.js';
+import { assertAgree } from './agree.js';
 import { FieldBench } from './field-bench.js';
 
 const READINGS = 'POST /v1/readings';
@@ -16,23 +16,6 @@ const refusals = (bench: FieldBench): unknown[] =>
 
 async function anchoredTo(bench: FieldBench, { meter }: EnrolledMeter): Promise<number> {
   return (await bench.store.findMeter(meter.id))!.anchoredTo;
-}
-
-/** The chain holds exactly what field.db does, number by number. */
-async function assertAgree(t: Test, bench: FieldBench, ...meters: EnrolledMeter[]): Promise<void> {
-  for (const meter of meters) {
-    const anchored = await bench.anchored(meter);
-    t.same(
-      [...anchored.keys()],
-      Array.from(anchored, (_, i) => i + 1),
-      'no number is missing on the chain',
-    );
-    for (const [seq, hash] of anchored) {
-      const own = await bench.store.record(meter.meter.number, seq);
-      if (own !== undefined) t.equal(toHex(own.hash), hash, `reading ${seq} is the one that the chain has`);
-    }
-  }
-  t.same(await bench.findings(), []);
 }
 
 t.test('what is recorded reaches the chain in order, and its receipts are kept', async (t) => {
@@ -255,5 +238,101 @@ t.test(
     t.notOk(bench.submitter.mayDeliver(number));
     await t.rejects(bench.submitter.submit(), { code: 'unreachable' });
     t.ok(bench.submitter.mayDeliver(number), 'a platform that is away does not hold up collection');
+  },
+);
+
+t.test('events reach the chain before the readings, in order, also after a restart', async (t) => {
+  const bench = await FieldBench.start(t);
+  const meter = await bench.meter('EM:1');
+  const { subject } = meter.ref;
+  await bench.store.addEvent({ kind: 'clock-step', ms: -1_200 });
+  await bench.restart();
+  await bench.store.addEvent({ kind: 'meter-changed', subject });
+  await bench.record(meter);
+  bench.proxy.lose('request', 'POST /v1/events');
+  await t.rejects(bench.submitter.submit(), { code: 'unreachable' });
+  t.match(await bench.store.events(), { length: 2 });
+  await bench.submitAll();
+  t.same(await bench.store.events(), []);
+  const told = (await bench.entries()).slice(-5);
+  t.match(told, [
+    { type: 'event', subject: 0, event: { kind: 'clock-step', ms: -1_200 } },
+    { type: 'event', subject, event: { kind: 'meter-changed' } },
+    { type: 'authentication' },
+    { type: 'session' },
+    { type: 'reading' },
+  ]);
+});
+
+t.test('an event that the platform does not take holds up neither the others nor the readings', async (t) => {
+  const bench = await FieldBench.start(t);
+  bench.box.checksEveryCall = false;
+  const meter = await bench.meter('EM:1');
+  await bench.record(meter);
+  // The platform takes sixty of a kind in an hour; a `conflict` is for it alone to tell.
+  for (let ms = 0; ms < 62; ms++) await bench.store.addEvent({ kind: 'clock-step', ms });
+  await bench.store.addEvent({ kind: 'conflict' });
+  await bench.store.addEvent({ kind: 'disk-low' });
+  await bench.submitAll();
+  t.equal(await anchoredTo(bench, meter), 1);
+  t.equal((await bench.events('clock-step')).length, 60);
+  t.equal((await bench.events('disk-low')).length, 1);
+  t.same(
+    (await bench.store.events()).map(({ event }) => event),
+    [
+      { kind: 'clock-step', ms: 60 },
+      { kind: 'clock-step', ms: 61 },
+    ],
+    'what is too much for this hour waits, what is wrong does not',
+  );
+  const asked = bench.proxy.count('POST /v1/events');
+  await bench.submitAll();
+  t.equal(bench.proxy.count('POST /v1/events'), asked, 'not asked again at once');
+  await bench.box.clock.advance(3_600_000);
+  await bench.submitAll();
+  t.equal((await bench.events('clock-step')).length, 62);
+});
+
+t.test(
+  'a chain that was put back to an earlier copy is found out by the receipt, and signs nothing',
+  async (t) => {
+    const bench = await FieldBench.start(t);
+    const meter = await bench.meter('EM:1');
+    await bench.record(meter);
+    await bench.submitAll();
+    const putBack = await bench.copyChain();
+    await bench.record(meter, 2);
+    await bench.submitAll();
+    await putBack();
+    const before = bench.box.role.status().size;
+    await bench.restart();
+    await bench.record(meter);
+    await t.rejects(bench.submitter.submit(), { code: 'behind-witness', status: 503 });
+    t.match(await bench.box.role.failed, { code: 'behind-witness' });
+    t.equal(bench.box.role.status().size, before);
+    t.ok(bench.submitter.mayDeliver(meter.meter.number), 'collection goes on');
+  },
+);
+
+t.test(
+  'a receipt that covers less than was seen is refused, and the platform is shown what was seen',
+  async (t) => {
+    const bench = await FieldBench.start(t);
+    const [meter, other] = [await bench.meter('EM:1'), await bench.meter('EM:2')];
+    await bench.record(meter);
+    await bench.submitAll();
+    const putBack = await bench.copyChain();
+    await bench.record(other);
+    await bench.record(meter, 2);
+    await bench.submitAll();
+    // It is put back while this field runs, and no exchange fails by which that could be noticed.
+    await putBack();
+    await bench.record(meter);
+    await t.rejects(bench.submitter.submit(), {
+      code: 'behind-witness',
+      message: /entries were seen|entries, and/,
+    });
+    await t.rejects(bench.submitter.submit(), { code: 'behind-witness', status: 503 });
+    t.match(await bench.box.role.failed, { code: 'behind-witness' });
   },
 );
