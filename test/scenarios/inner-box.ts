@@ -15,24 +15,16 @@ import {
 import type { Policy } from '@meterseal/protocol';
 import { parsePolicy } from '@meterseal/protocol';
 import { FieldStore } from 'meterseal/internal/agent/field-store';
-import { chainFiles } from 'meterseal/internal/chain/chain-files';
-import type { Chain } from 'meterseal/internal/chain/commit';
-import { openChain } from 'meterseal/internal/chain/open-chain';
-import { Platform } from 'meterseal/internal/chain/platform/platform';
-import { createPlatformServer } from 'meterseal/internal/chain/platform/platform-server';
-import { Roster } from 'meterseal/internal/chain/platform/roster';
-import { createProofServer } from 'meterseal/internal/chain/proof-server';
-import { SqliteChainStore } from 'meterseal/internal/chain/sqlite-store';
-import { createSwitchServer } from 'meterseal/internal/chain/switch-server';
-import { Transitions } from 'meterseal/internal/chain/transitions';
-import { Verdicts } from 'meterseal/internal/chain/verdicts';
+import { Chain } from 'meterseal/internal/chain/commit';
+import type { ChainOptions } from 'meterseal/internal/chain/role';
+import { startChain } from 'meterseal/internal/chain/role';
 import { addToRoster } from 'meterseal/internal/commands/roster';
 import type { Config } from 'meterseal/internal/config/config';
 import { parseConfig } from 'meterseal/internal/config/config';
-import type { FieldMeterStatus, FieldRole } from 'meterseal/internal/field-role';
-import { startField } from 'meterseal/internal/field-role';
+import type { FieldRole } from 'meterseal/internal/field/role';
+import { startField } from 'meterseal/internal/field/role';
+import type { FieldMeterStatus } from 'meterseal/internal/field/status';
 import { startGate } from 'meterseal/internal/gate/role';
-import { listenOnSocket, stopApiServer } from 'meterseal/internal/host/api-server';
 import { createBox } from 'meterseal/internal/host/box';
 import type { Clock } from 'meterseal/internal/host/clock';
 import { systemClock } from 'meterseal/internal/host/clock';
@@ -149,7 +141,7 @@ export class InnerBox {
     const common = { platformId, log, random: this.#random };
     const collectorKeys = [signer.publicKey];
 
-    await this.#startChain(common, collectorKeys);
+    await this.#startChain({ ...common, collectorKeys });
     const gate = await startGate({
       ...common,
       stateDir: state.gate,
@@ -195,38 +187,29 @@ export class InnerBox {
   }
 
   async #startChain(
-    common: {
-      platformId: string;
-      log: ReturnType<typeof createLogger>;
-      random: (length: number) => Uint8Array;
-    },
-    collectorKeys: readonly Uint8Array[],
+    options: Omit<ChainOptions, 'stateDir' | 'clock' | 'engine' | 'session' | 'sockets'>,
   ): Promise<void> {
-    const { state, clock } = this;
-    const { log, random } = common;
-    const store = await SqliteChainStore.open(state.chainDatabase);
-    this.#stops.push(() => store.close());
-    const chain = await openChain({
-      ...common,
-      store,
-      files: chainFiles(state),
-      engine: javascriptEngine,
-      clock,
-    });
-    this.chain = chain;
-    this.#stops.push(() => chain.stop());
-    const platform = await Platform.start({
-      ...{ chain, roster: new Roster(state.roster), clock, random, box: createBox(random), log },
-      ...{ collectorKeys, session: { lifeMs: 86_400_000, readings: 10_000 } },
-    });
-    this.#stops.push(() => platform.stop());
-    for (const [server, path] of [
-      [createPlatformServer(platform, chain, log), state.sockets.platform],
-      [createProofServer(chain, new Verdicts(chain, collectorKeys), log), state.sockets.proof],
-      [createSwitchServer(new Transitions(chain, collectorKeys), log), state.sockets.switch],
-    ] as const) {
-      await listenOnSocket(server, path);
-      this.#stops.push(() => stopApiServer(server));
+    const { append } = Chain.prototype;
+    const found = (chain: Chain): void => {
+      this.chain = chain;
+    };
+    // The role keeps its chain to itself; its first commit gives it away.
+    Chain.prototype.append = function (job) {
+      found(this);
+      return append.call(this, job) as ReturnType<typeof append<ReturnType<typeof job>>>;
+    };
+    try {
+      const role = await startChain({
+        ...options,
+        stateDir: this.state.root,
+        clock: this.clock,
+        engine: javascriptEngine,
+        session: { lifeMs: 86_400_000, readings: 10_000 },
+        sockets: this.state.sockets,
+      });
+      this.#stops.push(() => role.stop());
+    } finally {
+      Chain.prototype.append = append;
     }
   }
 
