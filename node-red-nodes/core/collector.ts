@@ -4,7 +4,7 @@ import { MetersealError } from '@meterseal/protocol';
 import type { Clock } from './clock.js';
 import type { ComparisonResult } from './comparison.js';
 import { compare } from './comparison.js';
-import type { ControlPort } from './lease-client.js';
+import type { GateLink } from './gate-link.js';
 import { LeaseCounter } from './lease-counter.js';
 import type { FileDamage } from './ledgers.js';
 import { Ledgers } from './ledgers.js';
@@ -13,6 +13,8 @@ import { nodeStorage } from './node-storage.js';
 import type { StoredReading } from './receiver.js';
 import { Receiver } from './receiver.js';
 import type { Storage } from './storage.js';
+import type { ControlPort } from './tcp-gate-link.js';
+import { tcpGateLink } from './tcp-gate-link.js';
 import { VerdictStore } from './verdict-store.js';
 
 export type CollectorOptions = {
@@ -27,8 +29,8 @@ export type CollectorOptions = {
   readonly platformId: string;
   /** Whose checkpoints are believed. */
   readonly policy: Policy;
-  /** The gate's control port. */
-  readonly control: ControlPort;
+  /** The gate: its control port, or another way to it. */
+  readonly control: ControlPort | GateLink;
   readonly limits?: CollectorLimits;
   /** Called with what was just stored, before it is acknowledged. */
   readonly onStored?: (readings: readonly StoredReading[]) => void;
@@ -112,7 +114,7 @@ export class Collector {
       random,
       platformId,
       policy,
-      control,
+      gate: 'ask' in control ? control : tcpGateLink(control),
       anchoringDelay,
     };
     const run = compare({ ...common, ...this.#files }, purpose, maxMs ?? limits?.maxWindow ?? MAX_WINDOW_MS);

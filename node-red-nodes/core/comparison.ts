@@ -13,8 +13,9 @@ import type { ChainView } from './chain-view.js';
 import type { Clock } from './clock.js';
 import { keepEvidence } from './evidence.js';
 import type { Findings, JudgedFinding, VerdictCounts } from './findings.js';
+import type { GateLink } from './gate-link.js';
 import { judge } from './judge.js';
-import type { ControlPort, LeaseWish } from './lease-client.js';
+import type { LeaseWish } from './lease-client.js';
 import type { LeaseCounter } from './lease-counter.js';
 import type { FileDamage, Ledgers } from './ledgers.js';
 import { inSpool } from './ledgers.js';
@@ -40,7 +41,7 @@ export type ComparisonTools = {
   readonly random: Random;
   readonly platformId: string;
   readonly policy: Policy;
-  readonly control: ControlPort;
+  readonly gate: GateLink;
   /** Milliseconds after which a delivered reading ought to be on the chain. */
   readonly anchoringDelay: number;
   readonly ledgers: Ledgers;
@@ -85,10 +86,10 @@ export async function compare(
   purpose: LeasePurpose,
   max: number,
 ): Promise<ComparisonResult> {
-  const { clock, crypto, policy, mirrors, verdicts, random, control, signer, counter, platformId } = tools;
+  const { clock, crypto, policy, mirrors, verdicts, random, gate, signer, counter, platformId } = tools;
   const started = clock.monotonic();
   const wish: LeaseWish = { lease: random(16), purpose, max };
-  const lease = { control, signer, counter, platformId };
+  const lease = { gate, signer, counter, platformId };
   const window = await runWindow({ lease, crypto, policy, mirrors, verdicts, clock }, wish);
 
   const judged = await afterWindow(tools, window, wish.lease);

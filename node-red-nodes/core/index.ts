@@ -4,8 +4,8 @@ export type { CollectorLimits, CollectorOptions, CollectorStatus, CompareOptions
 export { Collector, openCollector } from './collector.js';
 export type { ComparisonResult } from './comparison.js';
 export type { Accused, JudgedFinding, VerdictCounts } from './findings.js';
+export type { ComparisonAnswer, ComparisonLink, GateLink } from './gate-link.js';
 export { KEY_FILE, openCollectorKey, PUBLIC_KEY_FILE } from './key.js';
-export type { ControlPort } from './lease-client.js';
 export type { FileDamage } from './ledgers.js';
 export type { Receiver, StoredReading } from './receiver.js';
 export type { ReceiverServer, ReceiverServerOptions } from './receiver-server.js';
@@ -14,4 +14,5 @@ export { isSpoolSegment } from './spool.js';
 export type { SpoolFrame } from './spool-frame.js';
 export { encodeSpoolFrame, readSpoolFrames } from './spool-frame.js';
 export type { Storage, StoredFile } from './storage.js';
+export type { ControlPort } from './tcp-gate-link.js';
 export type { RunFailure } from './window.js';

@@ -1,19 +1,16 @@
-import { connect } from 'node:net';
 import type { LeaseAction, LeaseAnswer, LeasePurpose, Signer } from '@meterseal/protocol';
 import {
   decodeLeaseAnswer,
   encodeLeaseRequest,
   equalBytes,
-  LEASE_ANSWER_BYTES,
   MetersealError,
   signMessage,
 } from '@meterseal/protocol';
+import type { GateLink } from './gate-link.js';
 import type { LeaseCounter } from './lease-counter.js';
 
-export type ControlPort = { readonly host: string; readonly port: number };
-
 export type LeaseTools = {
-  readonly control: ControlPort;
+  readonly gate: GateLink;
   readonly signer: Signer;
   readonly counter: LeaseCounter;
   readonly platformId: string;
@@ -27,14 +24,11 @@ export type LeaseWish = {
 };
 
 export type GrantedLease = {
-  /** Where the comparison is served while connected, on the control port's host. */
+  /** Where the comparison is served while connected. */
   readonly port: number;
   /** Milliseconds until the switch isolates by itself. */
   readonly granted: number;
 };
-
-/** Milliseconds for one request to the control port: it commits an entry to the chain before it answers. */
-const CONTROL_TIMEOUT_MS = 10_000;
 
 /**
  * Asks the gate to connect.
@@ -82,11 +76,11 @@ async function ask(
   action: LeaseAction,
   signal: AbortSignal,
 ): Promise<LeaseAnswer> {
-  const { control, signer, platformId } = tools;
+  const { gate, signer, platformId } = tools;
   const counter = await tools.counter.next();
   const request = { ...wish, platformId, collectorKey: signer.publicKey, counter, action };
   const message = signMessage(signer, encodeLeaseRequest(request));
-  const bytes = await exchange(control, message, signal);
+  const bytes = await gate.ask(message, signal);
   if (bytes.length === 0) {
     throw new MetersealError('link-denied', `couldn't ${action} lease: the gate closed without an answer`, {
       hint: "It does not know this collector's key, or has seen a higher lease counter of it.",
@@ -97,46 +91,4 @@ async function ask(
   } catch (cause) {
     throw new MetersealError('link-fault', `couldn't ${action} lease: the answer is malformed`, { cause });
   }
-}
-
-function exchange(
-  { host, port }: ControlPort,
-  message: Uint8Array,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    const socket = connect({ host, port });
-    const timer = setTimeout(() => fail('timeout', 'no answer in time'), CONTROL_TIMEOUT_MS);
-    const onAbort = (): void => fail('timeout', 'stopped before the answer');
-    const settle = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-    };
-    const fail = (code: 'timeout' | 'unreachable', why: string, cause?: unknown): void => {
-      settle();
-      reject(new MetersealError(code, `couldn't reach control port ${host}:${port}: ${why}`, { cause }));
-    };
-    const finish = (): void => {
-      settle();
-      resolve(Buffer.concat(pieces));
-    };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort);
-    socket.on('connect', () => socket.write(message));
-    socket.on('data', (piece) => {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > LEASE_ANSWER_BYTES) finish();
-    });
-    socket.on('end', finish);
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      // A gate that closes a request which it did not read to its end resets the connection.
-      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') finish();
-      else fail('unreachable', error.code ?? 'failed', error);
-    });
-    socket.on('close', finish);
-  });
 }

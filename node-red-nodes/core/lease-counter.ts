@@ -9,15 +9,15 @@ import type { Storage } from './storage.js';
  * rise. A clock that is right keeps them rising even where this file was put back to an earlier copy.
  */
 export class LeaseCounter {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   #journal: Journal | undefined;
   #last = 0;
 
-  private constructor(clock: Clock) {
+  private constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
   }
 
-  static async open(storage: Storage, path: string, clock: Clock): Promise<LeaseCounter> {
+  static async open(storage: Storage, path: string, clock: Pick<Clock, 'now'>): Promise<LeaseCounter> {
     const counter = new LeaseCounter(clock);
     counter.#journal = await Journal.open(storage, path, 'lease counter', (item) => {
       const from = new ByteReader(item, 'file-damaged');

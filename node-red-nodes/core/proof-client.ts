@@ -1,5 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-import { Agent, request as httpRequest } from 'node:http';
 import {
   copyBytes,
   fromUtf8,
@@ -8,7 +6,7 @@ import {
   MAX_PROOF_HASHES,
   MetersealError,
 } from '@meterseal/protocol';
-import { readBody } from './message-body.js';
+import type { ComparisonAnswer, ComparisonLink } from './gate-link.js';
 import type { PackedEntries } from './packed-entries.js';
 import { entryListLimit, unpackEntryList } from './packed-entries.js';
 
@@ -16,17 +14,14 @@ import { entryListLimit, unpackEntryList } from './packed-entries.js';
 const ENTRY_REQUESTS = 4;
 const MAX_ANSWER_BYTES = 65_536;
 
-/** What the gate serves while it is connected. Every answer is bounded; `close` ends all connections at once. */
+/** What the gate serves while it is connected. Every answer is bounded. */
 export class ProofClient {
-  readonly #host: string;
-  readonly #port: number;
+  readonly #link: ComparisonLink;
   readonly #signal: AbortSignal;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: ENTRY_REQUESTS + 1 });
 
-  /** @param signal ends every request; it carries the window's deadline */
-  constructor(host: string, port: number, signal: AbortSignal) {
-    this.#host = host;
-    this.#port = port;
+  /** @param signal the one that ends the link's requests: the window's deadline */
+  constructor(link: ComparisonLink, signal: AbortSignal) {
+    this.#link = link;
     this.#signal = signal;
   }
 
@@ -87,7 +82,7 @@ export class ProofClient {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#link.close();
   }
 
   #get(path: string, most: number): Promise<Uint8Array> {
@@ -95,40 +90,27 @@ export class ProofClient {
   }
 
   async #send(
-    method: string,
+    method: 'GET' | 'POST',
     path: string,
     status: number,
     most: number,
     body?: Uint8Array,
   ): Promise<Uint8Array> {
     const what = `${method} ${path.split('?')[0]}`;
-    let answer: IncomingMessage | undefined;
+    let answer: ComparisonAnswer;
     try {
-      answer = await this.#answer(method, path, body);
-      const bytes = await readBody(answer, most);
-      if (answer.statusCode === status) return bytes;
+      answer = await this.#link.send(method, path, most, body);
     } catch (cause) {
-      answer?.destroy();
       if (cause instanceof MetersealError && cause.code === 'too-large') throw cause;
       const stopped = this.#signal.aborted;
       const why = stopped ? 'the window has ended' : ((cause as NodeJS.ErrnoException).code ?? 'failed');
       throw new MetersealError(stopped ? 'timeout' : 'unreachable', `couldn't ${what}: ${why}`, { cause });
     }
-    const code = codeOf(answer.statusCode ?? 0);
-    throw new MetersealError(code, `couldn't ${what}: answered with status ${answer.statusCode}`);
-  }
-
-  #answer(method: string, path: string, body: Uint8Array | undefined): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> =
-        body === undefined
-          ? {}
-          : { 'content-type': 'application/octet-stream', 'content-length': body.length };
-      const options = { host: this.#host, port: this.#port, agent: this.#agent, signal: this.#signal };
-      const request = httpRequest({ ...options, method, path, headers }, resolve);
-      request.on('error', reject);
-      request.end(body);
-    });
+    if (answer.status === status) return answer.body;
+    throw new MetersealError(
+      codeOf(answer.status),
+      `couldn't ${what}: answered with status ${answer.status}`,
+    );
   }
 }
 

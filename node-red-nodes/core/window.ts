@@ -89,7 +89,7 @@ const FAILURES: Partial<Record<ErrorCode, RunFailure>> = {
 export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<WindowResult> {
   const run = new WindowRun(tools);
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), wish.max);
+  const disarm = abortAfter(tools.clock, wish.max, deadline);
   let connectedAt: number | undefined;
   let mayBeConnected = true;
   let failure: { reason: RunFailure; why: string } | undefined;
@@ -98,13 +98,13 @@ export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<Wi
   try {
     const { port, granted } = await takeLease(tools.lease, wish, deadline.signal);
     connectedAt = tools.clock.monotonic();
-    const grantedTimer = setTimeout(() => deadline.abort(), granted);
+    const disarmGranted = abortAfter(tools.clock, granted, deadline);
     try {
-      client = new ProofClient(tools.lease.control.host, port, deadline.signal);
+      client = new ProofClient(tools.lease.gate.comparison(port, deadline.signal), deadline.signal);
       await run.mirrorNews(client);
       await run.sendVerdicts(client);
     } finally {
-      clearTimeout(grantedTimer);
+      disarmGranted();
     }
   } catch (error) {
     // A gate that said no, or is not there, has connected nothing; of any other failure that is not known.
@@ -114,7 +114,7 @@ export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<Wi
     if (reason === undefined) fatal = error;
     else failure = { reason, why: (error as MetersealError).message };
   } finally {
-    clearTimeout(timer);
+    disarm();
     client?.close();
   }
   const released = mayBeConnected ? await tryRelease(tools, wish) : true;
@@ -198,6 +198,15 @@ class WindowRun {
       await verdicts.settle(statement);
     }
   }
+}
+
+/** @returns what keeps it from aborting */
+function abortAfter(clock: Clock, ms: number, late: AbortController): () => void {
+  const disarmed = new AbortController();
+  void clock.sleep(ms, disarmed.signal).then(() => {
+    if (!disarmed.signal.aborted) late.abort();
+  });
+  return () => disarmed.abort();
 }
 
 async function tryRelease(tools: WindowTools, wish: LeaseWish): Promise<boolean> {

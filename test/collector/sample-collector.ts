@@ -1,20 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
 import type {
+  Clock,
   Collector,
   CollectorLimits,
   CollectorOptions,
   Storage,
 } from '@meterseal/node-red-meterseal/core';
-import { openCollector } from '@meterseal/node-red-meterseal/core';
+import { openCollector, systemClock } from '@meterseal/node-red-meterseal/core';
 import type { Policy } from '@meterseal/protocol';
 import type { SampleChain as Chain } from './sample-chain.js';
 import { SampleChain } from './sample-chain.js';
 import { collectorKey, PLATFORM_ID } from './sample-meter.js';
 import { SamplePlatform } from './sample-platform.js';
 
-/** A clock that tests turn by hand; monotonic time is real. */
-export class SampleClock {
+/** A wall clock that tests turn by hand; all other time is real. */
+export class SampleClock implements Clock {
+  readonly sleep = systemClock.sleep;
   wall = Date.UTC(2026, 0, 3);
 
   now(): number {
