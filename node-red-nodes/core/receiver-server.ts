@@ -1,27 +1,23 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { ServerOptions as TlsOptions } from 'node:https';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BlockList, isIP } from 'node:net';
-import type { ErrorCode } from '@meterseal/protocol';
-import { fromUtf8, isMetersealError, MAX_BODY_BYTES, MetersealError } from '@meterseal/protocol';
+import { MetersealError } from '@meterseal/protocol';
+import type { Interface2Answer, Interface2Options } from './interface-2.js';
+import { Interface2 } from './interface-2.js';
 import { readBody } from './message-body.js';
 import type { Receiver } from './receiver.js';
 
-export type ReceiverServerOptions = {
+export type ReceiverServerOptions = Interface2Options & {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** What `Authorization: Bearer` must say. */
-  readonly token?: string;
   /** Passed on to node:https: key, cert, and for client certificates ca, requestCert, rejectUnauthorized. */
   readonly tls?: TlsOptions;
   /** Milliseconds in which a whole request must have arrived. */
   readonly requestTimeoutMs?: number;
-  /** Told of failures inside, which the peer only learns the code of. */
-  readonly onError?: (error: unknown) => void;
 };
 
 export type ReceiverServer = {
@@ -32,12 +28,9 @@ export type ReceiverServer = {
 
 const MAX_CONNECTIONS = 256;
 const MAX_HEADER_BYTES = 8_192;
-const MAX_OPENINGS_BYTES = 1_048_576;
 const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_TIMEOUT_MS = 30_000;
 const MIN_TOKEN_LENGTH = 16;
-/** Deliveries that are read or stored at once: each may hold a body of the largest size in memory. */
-const MAX_DELIVERIES = 8;
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -116,131 +109,24 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function listenerOf(receiver: Receiver, { token, onError }: ReceiverServerOptions): RequestListener {
-  const deliveries = { underWay: 0 };
+function listenerOf(receiver: Receiver, options: Interface2Options): RequestListener {
+  const calls = new Interface2(receiver, options);
   return (request, response) => {
     response.on('error', () => {});
-    answer(receiver, token, request, deliveries)
-      .catch((error: unknown) => errorAnswer(error, onError))
+    calls
+      .answer({
+        method: request.method ?? '',
+        url: request.url ?? '',
+        type: request.headers['content-type'],
+        authorization: request.headers.authorization,
+        body: (most) => readBody(request, most),
+      })
       .then((reply) => send(request, response, reply))
       .catch(() => request.destroy());
   };
 }
 
-type Reply = { readonly status: number; readonly body?: unknown };
-
-async function answer(
-  receiver: Receiver,
-  token: string | undefined,
-  request: IncomingMessage,
-  deliveries: { underWay: number },
-): Promise<Reply> {
-  if (token !== undefined && !isAuthorised(request, token)) {
-    throw new MetersealError('unauthorised', "couldn't serve request: no token, or not the right one");
-  }
-  const url = request.url ?? '';
-  const question = url.indexOf('?');
-  const path = question < 0 ? url : url.slice(0, question);
-  const query = question < 0 ? '' : url.slice(question + 1);
-  switch (`${request.method} ${path}`) {
-    case 'POST /v1/openings': {
-      const body = await bodyOf(request, query, 'application/json', MAX_OPENINGS_BYTES);
-      await receiver.openings(parseJson(body));
-      return { status: 204 };
-    }
-    case 'POST /v1/records': {
-      if (deliveries.underWay >= MAX_DELIVERIES) {
-        throw new MetersealError('rate-limited', "couldn't take delivery: too many are under way");
-      }
-      deliveries.underWay++;
-      try {
-        const body = await bodyOf(request, query, 'application/octet-stream', MAX_BODY_BYTES);
-        return { status: 200, body: await receiver.records(body) };
-      } finally {
-        deliveries.underWay--;
-      }
-    }
-    case 'POST /v1/gaps': {
-      const body = await bodyOf(request, query, 'application/octet-stream', MAX_OPENINGS_BYTES);
-      return { status: 200, body: await receiver.gaps(body) };
-    }
-    case 'GET /v1/state':
-      return { status: 200, body: await receiver.state(meterOf(query)) };
-    default:
-      throw new MetersealError('not-found', "couldn't find resource: no such path or method");
-  }
-}
-
-/** Hashes are compared: they have one length, and a comparison in constant time needs that. */
-function isAuthorised(request: IncomingMessage, token: string): boolean {
-  const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(request.headers.authorization ?? ''), hash(`Bearer ${token}`));
-}
-
-function bodyOf(request: IncomingMessage, query: string, type: string, most: number): Promise<Uint8Array> {
-  const given = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  if (query !== '' || given !== type) {
-    throw new MetersealError('bad-request', `couldn't read request: ${type} without a query is taken here`);
-  }
-  return readBody(request, most);
-}
-
-function meterOf(query: string): string {
-  const parameters = new URLSearchParams(query);
-  const meter = parameters.get('meter');
-  if (meter === null || parameters.size !== 1) {
-    throw new MetersealError(
-      'bad-request',
-      "couldn't read request: one meter must be named, and nothing else",
-    );
-  }
-  return meter;
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(fromUtf8(body, 'bad-message'));
-  } catch (cause) {
-    throw new MetersealError('bad-message', "couldn't read body: not JSON", { cause });
-  }
-}
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  'bad-request': 400,
-  'bad-message': 400,
-  'bad-record': 400,
-  'bad-key': 400,
-  unauthorised: 401,
-  'statement-refused': 403,
-  'not-found': 404,
-  'unknown-meter': 404,
-  'opening-conflict': 409,
-  'delivery-gap': 409,
-  conflict: 409,
-  'too-large': 413,
-  'rate-limited': 429,
-  // The peer broke off: nobody is there to read this.
-  unreachable: 400,
-  'commit-failed': 503,
-  'disk-full': 503,
-  stopped: 503,
-};
-
-function errorAnswer(error: unknown, onError: ReceiverServerOptions['onError']): Reply {
-  const known = isMetersealError(error) ? error : undefined;
-  const status = known === undefined ? 500 : (STATUS[known.code] ?? 500);
-  const code = known?.code ?? 'internal';
-  if (status < 500) return { status, body: { code, message: known!.message, hint: known!.hint ?? '' } };
-  try {
-    onError?.(error);
-  } catch {
-    // Whoever is told must not keep the peer from its answer.
-  }
-  const hint = 'The cause is in the log of the collector.';
-  return { status, body: { code, message: `couldn't serve request: ${code}`, hint } };
-}
-
-function send(request: IncomingMessage, response: ServerResponse, { status, body }: Reply): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, body }: Interface2Answer): void {
   // What is left of a body that was refused is not read: the connection ends with the answer.
   if (!request.complete) response.setHeader('Connection', 'close');
   if (body === undefined) {
