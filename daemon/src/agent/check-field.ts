@@ -10,8 +10,9 @@ import {
   runningHash,
   toHex,
 } from '@meterseal/protocol';
-import type { DeliveryState, FieldMeter, StoredRecord } from './field-store.js';
+import type { DeliveryState, FieldMeter } from './field-store.js';
 import { FieldStore } from './field-store.js';
+import type { StoredRecord } from './stored-record.js';
 
 export type FieldCheck = { readonly records: number; readonly findings: readonly string[] };
 

@@ -25,6 +25,7 @@ export const SQL = {
   confirm: `UPDATE meter SET state = 'enrolled', nonce = NULL, first_seq = coalesce(first_seq, ?1),
             next_seq = max(next_seq, ?1), anchored_to = max(anchored_to, ?1 - 1) WHERE number = ?2`,
   forgetEnrolment: `UPDATE meter SET state = 'new', nonce = NULL WHERE number = ?`,
+  nextSeq: 'SELECT next_seq AS nextSeq FROM meter WHERE number = ?',
   takeSeq: 'UPDATE meter SET next_seq = ? WHERE number = ?',
   anchoredTo: 'UPDATE meter SET anchored_to = max(anchored_to, ?) WHERE number = ?',
   saveSerial: 'UPDATE meter SET serial = ? WHERE number = ?',
@@ -48,7 +49,9 @@ export const SQL = {
                 AND NOT EXISTS (SELECT 1 FROM void_delivery AS sent
                                 WHERE sent.meter = ?1 AND sent.collector = ?2 AND sent.seq = record.seq)
                 ORDER BY seq LIMIT ?5`,
-  receipt: 'UPDATE record SET entry_index = ? WHERE meter = ? AND seq = ? AND version = ?',
+  // One statement for a whole answer: [[seq, version, index], …].
+  receipts: `UPDATE record SET entry_index = given.value ->> 2 FROM json_each(?1) AS given
+             WHERE meter = ?2 AND seq = given.value ->> 0 AND version = given.value ->> 1`,
   removeRecords: 'DELETE FROM record WHERE meter = ? AND seq >= ? AND seq < ?',
 
   addLost: `INSERT INTO lost (meter, first, last) VALUES (?, ?, ?)

@@ -4,6 +4,8 @@ import { isMetersealError, MetersealError, RUNNING_HASH_START } from '@meterseal
 import type { SqlConnection, SqlValue } from '../host/database.js';
 import { Database } from '../host/database.js';
 import { PRAGMAS, SQL } from './field-statements.js';
+import { RecordAppender } from './record-appender.js';
+import type { RecordBytes, StoredRecord } from './stored-record.js';
 
 export type EnrolmentState = 'new' | 'offered' | 'enrolled';
 
@@ -24,15 +26,6 @@ export type FieldMeter = {
   readonly anchoredTo: number;
   /** The device's serial number that was first read, or accepted since; null where none was read. */
   readonly serial: string | null;
-};
-
-export type RecordBytes = { readonly bytes: Uint8Array; readonly hash: Uint8Array };
-
-export type StoredRecord = RecordBytes & {
-  readonly seq: number;
-  /** 1: a void record that took the place of a refused or lost one. */
-  readonly version: 0 | 1;
-  readonly entryIndex: number | null;
 };
 
 /** What a collector has acknowledged of a meter. */
@@ -76,10 +69,12 @@ const STORE_FAILURES: readonly ErrorCode[] = ['disk-full', 'file-unusable', 'fil
  */
 export class FieldStore {
   readonly #db: Database;
+  readonly #appender: RecordAppender;
   #failure: MetersealError | undefined;
 
   private constructor(db: Database) {
     this.#db = db;
+    this.#appender = new RecordAppender(db, (work) => this.#change(work));
   }
 
   /**
@@ -146,16 +141,10 @@ export class FieldStore {
 
   /**
    * Gives the next number and commits the record made for it, in one transaction: a number is used once, and no record
-   * exists without being stored.
+   * exists without being stored. Records that arrive together share the commit.
    */
   appendRecord(number: number, make: (seq: number) => RecordBytes): Promise<StoredRecord> {
-    return this.#change(async () => {
-      const { nextSeq: seq } = await this.#meter(number);
-      const { bytes, hash } = make(seq);
-      await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
-      await this.#db.run(SQL.takeSeq, seq + 1, number);
-      return { seq, version: 0, bytes, hash, entryIndex: null };
-    });
+    return this.#appender.append(number, make);
   }
 
   /** What the chain still has to get, in order: the void record where there is one. */
@@ -199,11 +188,11 @@ export class FieldStore {
     receipts: readonly { seq: number; version: 0 | 1; index: number }[],
   ): Promise<void> {
     return this.#change(async () => {
-      for (const { seq, version, index } of receipts) {
-        await this.#db.run(SQL.receipt, index, number, seq, version);
-      }
       const last = receipts.at(-1);
-      if (last !== undefined) await this.#db.run(SQL.anchoredTo, last.seq, number);
+      if (last === undefined) return;
+      const rows = receipts.map(({ seq, version, index }) => [seq, version, index]);
+      await this.#db.run(SQL.receipts, JSON.stringify(rows), number);
+      await this.#db.run(SQL.anchoredTo, last.seq, number);
     });
   }
 

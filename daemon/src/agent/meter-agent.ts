@@ -2,8 +2,9 @@ import type { EventBody, IdentityState } from '@meterseal/protocol';
 import type { ClockWatch } from '../host/clock-state.js';
 import type { Logger } from '../host/logger.js';
 import type { EnrolledMeter, EnrolmentData } from './enrolment.js';
-import type { FieldStore, StoredRecord } from './field-store.js';
+import type { FieldStore } from './field-store.js';
 import type { PolledReading, Recorder } from './recorder.js';
+import type { StoredRecord } from './stored-record.js';
 
 export type MeterAgentTools = {
   readonly store: FieldStore;

@@ -5,11 +5,12 @@ import { BackOff } from '../host/back-off.js';
 import type { Clock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';
 import type { EnrolledMeter } from './enrolment.js';
-import type { FieldStore, StoredRecord } from './field-store.js';
+import type { FieldStore } from './field-store.js';
 import type { PlatformClient } from './platform-client.js';
 import type { Recorder } from './recorder.js';
 import type { Session } from './session.js';
 import { openSession } from './session.js';
+import type { StoredRecord } from './stored-record.js';
 
 export type SubmissionTools = {
   readonly platform: PlatformClient;

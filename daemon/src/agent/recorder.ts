@@ -16,7 +16,8 @@ import {
   toBase64Url,
   toHex,
 } from '@meterseal/protocol';
-import type { FieldStore, RecordBytes, StoredRecord } from './field-store.js';
+import type { FieldStore } from './field-store.js';
+import type { RecordBytes, StoredRecord } from './stored-record.js';
 
 /** What a poll of a meter gave; times in milliseconds since 1970. */
 export type PolledReading = {

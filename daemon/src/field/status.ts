@@ -1,5 +1,5 @@
 import { decodeRecord } from '@meterseal/protocol';
-import type { StoredRecord } from '../agent/field-store.js';
+import type { StoredRecord } from '../agent/stored-record.js';
 
 export type FieldMeterStatus = {
   readonly id: string;
