@@ -1,9 +1,6 @@
 import { join } from 'node:path';
 import type {
-  LeaseAnswer,
   LeasePurpose,
-  LeaseRequest,
-  LeaseResult,
   MetersealError,
   ReadBack,
   SwitchDriverName,
@@ -20,17 +17,15 @@ import { makePrivateFolder } from '../host/state-folder.js';
 import { ComparisonProxy } from './comparison-proxy.js';
 import type { ControlPort } from './control-port.js';
 import { openControlPort } from './control-port.js';
-import { within } from './deadline.js';
+import { GateCore } from './core.js';
 import type { SwitchDriver } from './driver.js';
 import type { ConnectionHandler } from './drivers/process.js';
 import { ProcessDriver } from './drivers/process.js';
-import { IsolationSwitch, liveLease } from './isolation-switch.js';
+import { liveLease } from './isolation-switch.js';
 import { LeaseGuard } from './lease-guard.js';
-import type { Lease } from './machine.js';
 import type { SpoolFile } from './spool-file.js';
 import { openSpoolFile } from './spool-file.js';
 import { SwitchClient } from './switch-client.js';
-import { TransitionCommitter } from './transition-committer.js';
 import { TransitionSpool } from './transition-spool.js';
 
 export type GateOptions = {
@@ -81,11 +76,6 @@ export interface GateRole {
   readonly failed: Promise<MetersealError>;
 }
 
-/** Milliseconds that a request waits for what has to be on the chain before it. */
-const CHAIN_MS = 3_000;
-/** Milliseconds that a stop waits for the chain. */
-const STOP_MS = 2_000;
-
 /**
  * Starts the gate: isolates, reads back, closes what an earlier run left open, then listens for leases. The chain need
  * not be there; until it is, every lease is refused.
@@ -109,76 +99,63 @@ export async function startGate(options: GateOptions): Promise<GateRole> {
 }
 
 class Gate implements GateRole {
-  readonly failed: Promise<MetersealError>;
   readonly #options: GateOptions;
   readonly #driver: SwitchDriver;
   readonly #spool: TransitionSpool;
-  readonly #committer: TransitionCommitter;
-  readonly #switch: IsolationSwitch;
+  readonly #core: GateCore;
   #control: ControlPort | null = null;
   #api: ApiServer | null = null;
-  /** A request is between its checks and its place in the machine. */
-  #admitting = false;
   #stopping: Promise<void> | null = null;
 
   constructor(options: GateOptions, spool: TransitionSpool) {
-    const { clock, log, sockets, control, comparison } = options;
+    const { clock, log, sockets, control, comparison, maxLeaseMs } = options;
     this.#options = options;
     this.#spool = spool;
-    const mayPass = (): boolean => this.#switch.mayPass();
+    const mayPass = (): boolean => this.#core.switch.mayPass();
     const handler = new ComparisonProxy({ proofSocket: sockets.proof, clock, mayPass });
-    this.#driver =
+    const driver =
       options.driver?.(handler) ??
       new ProcessDriver({ host: control.host, port: comparison.port, handler, clock });
-    this.#committer = new TransitionCommitter({
+    this.#driver = driver;
+    this.#core = new GateCore({
+      driver,
       spool,
       chain: new SwitchClient(sockets.switch),
+      maxLeaseMs,
       clock,
       log,
-      onRefused: () => this.#switch.feed({ kind: 'refused' }),
-      onAdopted: (to) => this.#switch.feed({ kind: 'adopted', to }),
     });
-    let fail: (error: MetersealError) => void = () => {};
-    this.failed = new Promise((resolve) => {
-      fail = resolve;
-    });
-    this.#switch = new IsolationSwitch({
-      driver: this.#driver,
-      spool,
-      committer: this.#committer,
-      clock,
-      log,
-      onFailure: (error) => fail(error),
-    });
+  }
+
+  get failed(): Promise<MetersealError> {
+    return this.#core.failed;
   }
 
   async start(): Promise<void> {
     const { platformId, collectorKeys, crypto, control, clock, log, sockets } = this.#options;
-    this.#switch.feed({ kind: 'boot', recorded: this.#spool.last?.state ?? 'isolated' });
-    await this.#switch.rest();
+    await this.#core.boot();
     const guard = new LeaseGuard(platformId, collectorKeys, crypto);
     this.#control = await openControlPort({
       ...control,
       guard,
       clock,
-      ask: (request, gone) =>
-        request.action === 'connect' ? this.#connect(request, gone) : this.#release(request),
+      ask: (request, gone) => this.#core.ask(request, gone),
     });
     if (sockets.gate !== undefined) {
       this.#api = createApiServer({ bodyLimit: 1_024, log });
       this.#api.get('/v1/status', async () => this.status());
       await listenOnSocket(this.#api, sockets.gate);
     }
-    this.#committer.start();
+    this.#core.startCommitting();
   }
 
   status(): GateStatus {
-    const { state, since, readBacks } = this.#switch;
+    const { state, since, readBacks } = this.#core.switch;
     const lease = liveLease(state);
     const leased =
       lease === null
         ? {}
-        : { lease: { id: toHex(lease.id), purpose: lease.purpose, expiresInMs: this.#left(lease) } };
+        : { lease: { id: toHex(lease.id), purpose: lease.purpose, expiresInMs: this.#core.left(lease) } };
     return {
       state: state.name,
       since,
@@ -198,67 +175,12 @@ class Gate implements GateRole {
   }
 
   async #stop(): Promise<void> {
-    const { clock, log } = this.#options;
-    const state = await this.#switch.end();
+    const { log } = this.#options;
+    const state = await this.#core.isolate();
     if (state.name === 'fault') log.error({ assured: state.assured }, 'the gate stops in fault');
     await this.#control?.close();
     if (this.#api !== null) await stopApiServer(this.#api);
-    if (this.#spool.pending.length > 0) {
-      // What does not get through now is spooled, and gets through after the next start.
-      await within(clock, STOP_MS, this.#committer.flush(), undefined).catch(() => {});
-    }
-    await this.#committer.stop();
+    await this.#core.stopCommitting();
     await this.#spool.close();
   }
-
-  async #connect(request: LeaseRequest, gone: AbortSignal): Promise<LeaseAnswer> {
-    const { clock, maxLeaseMs } = this.#options;
-    const max = Math.min(request.max, maxLeaseMs);
-    const meant = request.purpose !== 'none' && max > 0 && request.lease.some((byte) => byte !== 0);
-    if (!meant || this.#isStopping()) return answerOf(request, 'refused');
-    if (this.#switch.state.name === 'fault') return answerOf(request, 'fault');
-    if (this.#switch.state.name !== 'isolated' || this.#admitting) return answerOf(request, 'busy');
-    const { lease: id, collectorKey: who, counter, purpose } = request;
-    const lease: Lease = { id, who, counter, purpose, max, deadline: clock.monotonic() + max };
-    this.#admitting = true;
-    try {
-      // What happened before must be on the chain before anything new begins.
-      const agreed = this.#committer.flush().then(
-        () => true,
-        () => false,
-      );
-      const ready = await within(clock, Math.min(CHAIN_MS, max), agreed, false);
-      if (!ready || gone.aborted || this.#isStopping()) return answerOf(request, 'refused');
-      this.#switch.feed({ kind: 'lease', lease });
-    } finally {
-      this.#admitting = false;
-    }
-    const hangUp = (): void => this.#switch.feed({ kind: 'release', id, who });
-    gone.addEventListener('abort', hangUp);
-    const state = await this.#switch.rest();
-    gone.removeEventListener('abort', hangUp);
-    if (state.name === 'fault') return answerOf(request, 'fault');
-    if (state.name !== 'connected' || state.lease !== lease) return answerOf(request, 'refused');
-    return { result: 'connected', lease: id, port: state.port, granted: this.#left(lease) };
-  }
-
-  /** The answer says what the link is afterwards: `refused` is not connected, `busy` is connected for another. */
-  async #release(request: LeaseRequest): Promise<LeaseAnswer> {
-    this.#switch.feed({ kind: 'release', id: request.lease, who: request.collectorKey });
-    const state = await this.#switch.rest();
-    if (state.name === 'fault') return answerOf(request, 'fault');
-    return answerOf(request, state.name === 'connected' ? 'busy' : 'refused');
-  }
-
-  #isStopping(): boolean {
-    return this.#stopping !== null;
-  }
-
-  #left(lease: Lease): number {
-    return Math.max(0, Math.floor(lease.deadline - this.#options.clock.monotonic()));
-  }
-}
-
-function answerOf(request: LeaseRequest, result: LeaseResult): LeaseAnswer {
-  return { result, lease: request.lease, port: 0, granted: 0 };
 }
