@@ -13,7 +13,7 @@ import {
   toBase64,
 } from '@meterseal/protocol';
 import type { FieldMeter, FieldStore } from './field-store.js';
-import type { IdentityKeys } from './identity-keys.js';
+import type { IdentityVault } from './identity-keys.js';
 import type { PlatformClient } from './platform-client.js';
 
 /** What a meter's agent has to know before it can enrol. */
@@ -29,7 +29,7 @@ export type EnrolmentData = {
 export type EnrolmentTools = {
   readonly platform: PlatformClient;
   readonly store: FieldStore;
-  readonly keys: IdentityKeys;
+  readonly keys: IdentityVault;
   readonly engine: Engine;
   readonly box: Box;
   readonly platformId: string;

@@ -4,7 +4,7 @@ import { isMetersealError, MetersealError } from '@meterseal/protocol';
 import type { EnrolmentData } from '../agent/enrolment.js';
 import { enrol, enrolledMeter } from '../agent/enrolment.js';
 import type { FieldStore } from '../agent/field-store.js';
-import type { IdentityKeys } from '../agent/identity-keys.js';
+import type { IdentityVault } from '../agent/identity-keys.js';
 import type { Polled } from '../agent/meter-agent.js';
 import { MeterAgent } from '../agent/meter-agent.js';
 import type { PlatformClient } from '../agent/platform-client.js';
@@ -22,7 +22,7 @@ import { Worker } from '../host/worker.js';
 
 export type FieldCoreOptions = {
   readonly store: FieldStore;
-  readonly keys: IdentityKeys;
+  readonly keys: IdentityVault;
   readonly platform: PlatformClient;
   readonly engine: Engine;
   readonly box: Box;

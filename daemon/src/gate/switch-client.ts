@@ -1,5 +1,6 @@
 import type { SwitchState, SwitchTransition } from '@meterseal/protocol';
 import { MAX_INTEGER, MetersealError, SWITCH_STATES, transitionBytes } from '@meterseal/protocol';
+import type { Exchange } from '../host/http-client.js';
 import { HttpClient } from '../host/http-client.js';
 import type { SpoolPlace } from './transition-spool.js';
 
@@ -23,8 +24,9 @@ const TIMEOUT_MS = 5_000;
 export class SwitchClient implements SwitchChain {
   readonly #client: HttpClient;
 
-  constructor(socketPath: string) {
-    this.#client = new HttpClient({ socketPath }, 'switch.sock');
+  /** @param way the path of switch.sock, or another way there */
+  constructor(way: string | Exchange) {
+    this.#client = new HttpClient(typeof way === 'string' ? { socketPath: way } : way, 'switch.sock');
   }
 
   async last(): Promise<SpoolPlace> {
