@@ -43,12 +43,10 @@ export async function chainAcknowledgements(
     const { seq } = decodeSigned(signed, readAcknowledgement).value;
     if (seq > chainedTo) due.push({ meter, chainedTo, seq, signed });
   }
-  if (due.length === 0 || (await isChained(due, tools))) {
-    for (const { meter, seq } of due) await tools.receipts.saveChained(meter, collector, seq, tools.now());
-    return;
-  }
+  const together = due.length > 0 && (await isChained(due, tools));
   for (const one of due) {
-    const to = (await isChained([one], tools)) ? one.seq : one.chainedTo;
+    const isDone = together || (due.length > 1 && (await isChained([one], tools)));
+    const to = isDone ? one.seq : one.chainedTo;
     await tools.receipts.saveChained(one.meter, collector, to, tools.now());
   }
 }
