@@ -17,6 +17,7 @@ import {
   toHex,
   utf8,
 } from '@meterseal/protocol';
+import type { Test } from 'tap';
 import t from 'tap';
 import { openSample } from './sample-collector.js';
 import { collectorKey, keyOf, SampleMeter } from './sample-meter.js';
@@ -55,7 +56,7 @@ async function start(
   return { dir, collector, server, ask, records, gaps, state };
 }
 
-function acknowledgements(reply: Reply): Acknowledgement[] {
+function acknowledgements(t: Test, reply: Reply): Acknowledgement[] {
   return (reply.body as RecordsAnswer).acknowledgements.map((text) => {
     const signed = decodeSigned(fromBase64(text), readAcknowledgement);
     t.ok(isSignedBy(crypto, collectorKey.publicKey, signed), 'signed by the collector');
@@ -105,7 +106,7 @@ t.test('a delivery is stored, acknowledged with the same running hash, and told 
   const reply = await records(body);
   t.equal(reply.status, 200);
   t.strictSame((reply.body as RecordsAnswer).conflicts, []);
-  for (const [i, ack] of acknowledgements(reply).entries()) {
+  for (const [i, ack] of acknowledgements(t, reply).entries()) {
     t.equal(ack.meter.subject, i + 1);
     t.strictSame([ack.first, ack.seq], [1, 3]);
     t.equal(toHex(ack.runningHash), toHex(meters[i]!.lead(meters[i]!.records(1, 3))));
@@ -246,18 +247,18 @@ t.test('the same again is answered again, and stored once', async (t) => {
   const meter = new SampleMeter('EM-1', 1);
   await ask('POST', '/v1/openings', [meter.opening()]);
   const body = meter.delivery(1, meter.records(1, 5));
-  const first = acknowledgements(await records(body))[0]!;
+  const first = acknowledgements(t, await records(body))[0]!;
   const size = readFileSync(join(dir, 'deliveries')).length;
-  const second = acknowledgements(await records(body))[0]!;
+  const second = acknowledgements(t, await records(body))[0]!;
   t.strictSame({ ...second, time: 0 }, { ...first, time: 0 });
   t.equal(stored(dir).length, 5);
   t.equal(readFileSync(join(dir, 'deliveries')).length, size);
   // Cut into other batches, as after a restart of the field.
   for (const to of [2, 3]) {
-    const ack = acknowledgements(await records(meter.delivery(1, meter.records(1, to))))[0]!;
+    const ack = acknowledgements(t, await records(meter.delivery(1, meter.records(1, to))))[0]!;
     t.equal(ack.seq, 5, 'what is held does not shrink');
   }
-  const more = acknowledgements(await records(meter.delivery(1, meter.records(1, 7), 4)))[0]!;
+  const more = acknowledgements(t, await records(meter.delivery(1, meter.records(1, 7), 4)))[0]!;
   t.equal(more.seq, 7);
   t.equal(stored(dir).length, 7);
   const lie = meter.statement(1, [meter.record(1), meter.record(2, '0.1')]);
@@ -277,7 +278,7 @@ t.test('other bytes for a held number are kept beside it, and reported', async (
   t.equal(reply.status, 200);
   t.strictSame((reply.body as RecordsAnswer).conflicts, [{ meter: 'EM-1', seq: 2 }]);
   t.equal(
-    toHex(acknowledgements(reply)[0]!.runningHash),
+    toHex(acknowledgements(t, reply)[0]!.runningHash),
     toHex(meter.lead(all)),
     'it does not enter the running hash',
   );
@@ -321,18 +322,21 @@ t.test('a gap is stated right behind what is held, and the running hash starts a
     'a meter is not silenced for ever',
   );
   t.equal((await gaps(new Uint8Array(0))).code, 'bad-message');
-  const ack = acknowledgements(await gaps(meter.gap(4, 6)))[0]!;
+  const ack = acknowledgements(t, await gaps(meter.gap(4, 6)))[0]!;
   t.strictSame([ack.first, ack.seq, toHex(ack.runningHash)], [7, 6, '0'.repeat(64)]);
   t.strictSame(await state('EM-1'), { first: 7, seq: 6, runningHash: toBase64(new Uint8Array(32)) });
-  t.equal(acknowledgements(await gaps(meter.gap(4, 6)))[0]!.seq, 6, 'again');
+  t.equal(acknowledgements(t, await gaps(meter.gap(4, 6)))[0]!.seq, 6, 'again');
   t.equal((await records(meter.delivery(1, meter.records(1, 3)))).code, 'statement-refused');
-  const behind = acknowledgements(await records(meter.delivery(7, meter.records(7, 8))))[0]!;
+  const behind = acknowledgements(t, await records(meter.delivery(7, meter.records(7, 8))))[0]!;
   t.strictSame(
     [behind.first, behind.seq, toHex(behind.runningHash)],
     [7, 8, toHex(meter.lead(meter.records(7, 8)))],
   );
-  t.equal(acknowledgements(await gaps(meter.gap(4, 6)))[0]!.seq, 8, 'and again later');
-  const two = acknowledgements(await gaps(concat(meter.gap(9, 9), meter.gap(10, 12, 'dropped-by-policy'))));
+  t.equal(acknowledgements(t, await gaps(meter.gap(4, 6)))[0]!.seq, 8, 'and again later');
+  const two = acknowledgements(
+    t,
+    await gaps(concat(meter.gap(9, 9), meter.gap(10, 12, 'dropped-by-policy'))),
+  );
   t.strictSame(
     two.map(({ first, seq }) => [first, seq]),
     [[13, 12]],
@@ -384,7 +388,7 @@ t.test('a meter keeps its subject and salt; a new identity key is a re-enrolment
 
 t.test('deliveries at the same time are taken one after the other', async (t) => {
   const { dir, ask, records } = await start(t);
-  const meters = Array.from({ length: 8 }, (_, i) => new SampleMeter(`EM-${i + 1}`, i + 1));
+  const meters = Array.from({ length: 4 }, (_, i) => new SampleMeter(`EM-${i + 1}`, i + 1));
   await ask(
     'POST',
     '/v1/openings',
@@ -397,6 +401,6 @@ t.test('deliveries at the same time are taken one after the other', async (t) =>
     ]),
   );
   t.ok(replies.every(({ status }) => status === 200));
-  t.equal(stored(dir).length, 40);
-  t.equal(new Set(stored(dir)).size, 40);
+  t.equal(stored(dir).length, 20);
+  t.equal(new Set(stored(dir)).size, 20);
 });
