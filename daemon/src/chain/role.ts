@@ -5,6 +5,7 @@ import { listenOnSocket, stopApiServer } from '../host/api-server.js';
 import { createBox } from '../host/box.js';
 import type { Clock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';
+import { nextTurn } from '../host/next-turn.js';
 import { stateFolder } from '../host/state-folder.js';
 import { chainFiles } from './chain-files.js';
 import type { Chain } from './commit.js';
@@ -60,7 +61,7 @@ export async function startChain(options: ChainOptions): Promise<ChainRole> {
     await platform?.stop();
     await chain?.stop();
     // Answers of the last commit are written in this turn of the event loop; then the connections go.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     for (const server of servers) await stopApiServer(server);
     await store.close();
   };

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { ReadingFrame, ReadingResult, ReadingResultCode, ReadingsAnswer } from '@meterseal/protocol';
 import {
   decodeRecord,
@@ -10,6 +9,7 @@ import {
   SEAL_SIGNATURE_BYTES,
   toHex,
 } from '@meterseal/protocol';
+import { nextTurn } from '../../host/next-turn.js';
 import type { Chain } from '../commit.js';
 import type { Draft } from '../draft.js';
 import { EntryLookup } from '../find-entry.js';
@@ -64,7 +64,7 @@ export class Readings {
     const received = chain.clock.monotonic();
     const examined: Examined[] = [];
     for (const [i, frame] of frames.entries()) {
-      if (i > 0 && i % SEALS_PER_TURN === 0) await setImmediate();
+      if (i > 0 && i % SEALS_PER_TURN === 0) await nextTurn();
       examined.push(this.#examine(frame, received));
     }
     const held = new Map<string, Held>();

@@ -1,0 +1,4 @@
+/** Lets the event loop serve everybody else first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
