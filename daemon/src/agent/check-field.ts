@@ -10,6 +10,7 @@ import {
   runningHash,
   toHex,
 } from '@meterseal/protocol';
+import type { SqlConnection } from '../host/database.js';
 import type { DeliveryState, FieldMeter } from './field-store.js';
 import { FieldStore } from './field-store.js';
 import type { StoredRecord } from './stored-record.js';
@@ -23,12 +24,13 @@ const PAGE = 1_000;
  * Checks field.db: every record's bytes, hash, meter and number; that every number is a record or known to be lost;
  * that receipts rise; and that what was acknowledged is what is held.
  *
+ * @param place the path of field.db, or a connection to it
  * @throws MetersealError where the database cannot be opened at all
  */
-export async function checkField(path: string, hasher: Hasher): Promise<FieldCheck> {
+export async function checkField(place: string | SqlConnection, hasher: Hasher): Promise<FieldCheck> {
   const findings: string[] = [];
   let records = 0;
-  const store = await FieldStore.open(path, { readonly: true });
+  const store = await FieldStore.open(place, { readonly: true });
   try {
     findings.push(...(await store.integrity()));
     for (const meter of await store.meters()) {
