@@ -80,3 +80,9 @@ export const SQL = {
     'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
   integrity: 'PRAGMA integrity_check(20)',
 } as const;
+
+/** Adds `count` records with one statement. */
+export function addRecords(count: number): string {
+  const row = '(?, ?, ?, ?, ?)';
+  return `INSERT INTO record (meter, seq, version, bytes, hash) VALUES ${Array(count).fill(row).join(', ')}`;
+}

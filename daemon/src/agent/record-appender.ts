@@ -1,5 +1,5 @@
-import type { Database } from '../host/database.js';
-import { SQL } from './field-statements.js';
+import type { Database, SqlValue } from '../host/database.js';
+import { addRecords, SQL } from './field-statements.js';
 import type { RecordBytes, StoredRecord } from './stored-record.js';
 
 /** Records of one commit: a bound on its memory and its latency. */
@@ -56,6 +56,7 @@ export class RecordAppender {
   async #insert(batch: readonly Waiting[]): Promise<(() => void)[]> {
     const next = new Map<number, number>();
     const settle: (() => void)[] = [];
+    const rows: SqlValue[][] = [];
     for (const { number, make, resolve, reject } of batch) {
       const seq = next.get(number) ?? (await this.#nextSeq(number));
       let made: RecordBytes;
@@ -67,10 +68,11 @@ export class RecordAppender {
         continue;
       }
       const { bytes, hash } = made;
-      await this.#db.run(SQL.addRecord, number, seq, 0, bytes, hash);
+      rows.push([number, seq, 0, bytes, hash]);
       next.set(number, seq + 1);
       settle.push(() => resolve({ seq, version: 0, bytes, hash, entryIndex: null }));
     }
+    if (rows.length > 0) await this.#db.run(addRecords(rows.length), ...rows.flat());
     for (const [number, seq] of next) await this.#db.run(SQL.takeSeq, seq, number);
     return settle;
   }

@@ -40,6 +40,8 @@ export type FieldCoreOptions = {
 const RETRY_MS = { first: 500, most: 30_000 };
 /** Work is looked for this often even if nothing was recorded: acknowledgements become due, sessions end. */
 const IDLE_MS = 5_000;
+/** The readings of one poll cycle are sent together: fewer, larger commits on the chain and at the collector. */
+const GATHER_MS = 100;
 
 type Delivery = { readonly key: Uint8Array; readonly deliverer: Deliverer; readonly worker: Worker };
 
@@ -226,7 +228,7 @@ export class FieldCore {
 
   #worker(name: string, step: () => Promise<boolean>): Worker {
     const { clock, log } = this.#options;
-    return new Worker({ name, clock, log, step, idleMs: IDLE_MS, retryMs: RETRY_MS });
+    return new Worker({ name, clock, log, step, idleMs: IDLE_MS, gatherMs: GATHER_MS, retryMs: RETRY_MS });
   }
 
   #workers(): Worker[] {

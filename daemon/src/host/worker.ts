@@ -12,6 +12,8 @@ export type WorkerOptions = {
   readonly step: () => Promise<boolean>;
   /** Looks for work this often even if nobody woke it. */
   readonly idleMs: number;
+  /** Waits so long after it was woken, so that what comes together is done together; not at all if not given. */
+  readonly gatherMs?: number;
   /** First and longest pause after a failure. */
   readonly retryMs: { readonly first: number; readonly most: number };
 };
@@ -58,7 +60,7 @@ export class Worker {
   }
 
   async #run(): Promise<void> {
-    const { step, idleMs, log, name } = this.#options;
+    const { step, idleMs, gatherMs = 0, log, name } = this.#options;
     while (!this.#stopped) {
       // Before the look, not after it: whatever comes while it looks is seen by the next one.
       this.#woken = false;
@@ -66,7 +68,9 @@ export class Worker {
         const more = await step();
         if (this.isFailing) log.info({ worker: name }, 'works again');
         this.#failures.succeeded();
-        if (!more && !this.#woken) await this.#sleep(idleMs, true);
+        if (more) continue;
+        if (!this.#woken) await this.#sleep(idleMs, true);
+        if (gatherMs > 0) await this.#sleep(gatherMs, false);
       } catch (error) {
         await this.#sleep(this.#failed(error), false);
       }

@@ -16,8 +16,9 @@ class Bench {
   #end: ((more: boolean) => void) | undefined;
   #fail: ((error: unknown) => void) | undefined;
 
-  constructor(t: Test) {
+  constructor(t: Test, options: { readonly gatherMs?: number } = {}) {
     this.worker = new Worker({
+      ...options,
       name: 'bench',
       clock: this.clock,
       log: createLogger('debug', { write: (line) => this.lines.push(JSON.parse(line)) }),
@@ -194,3 +195,26 @@ t.test('work that comes at any moment is done', async () => {
   await until('all work is done', () => done === 200);
   await worker.stop();
 });
+
+t.test(
+  'what wakes it within the time to gather is done in one piece, and stopping does not wait for it',
+  async (t) => {
+    const bench = new Bench(t, { gatherMs: 100 });
+    await bench.end();
+    bench.worker.wake();
+    await turn();
+    t.equal(bench.begun, 1, 'it gathers');
+    bench.clock.advance(60);
+    bench.worker.wake();
+    await turn();
+    t.equal(bench.begun, 1, 'being woken again makes it neither earlier nor later');
+    bench.clock.advance(40);
+    await turn();
+    t.equal(bench.begun, 2);
+    await bench.end();
+    bench.worker.wake();
+    await turn();
+    await bench.worker.stop();
+    t.equal(bench.begun, 2);
+  },
+);
