@@ -2,11 +2,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
 import type { ComparisonResult } from '@meterseal/node-red-meterseal/core';
+import { Journal } from '@meterseal/node-red-meterseal/internal/journal';
+import { Mirrors } from '@meterseal/node-red-meterseal/internal/mirrors';
+import { nodeStorage } from '@meterseal/node-red-meterseal/internal/node-storage';
+import { unpackEntryList } from '@meterseal/node-red-meterseal/internal/packed-entries';
 import {
+  appendLeaves,
   concat,
   decodeSigned,
+  EMPTY_RANGE,
   encodeDeliveryGroup,
+  encodeEntries,
   fromBase64,
+  leafHashes,
+  openCheckpoint,
   readAcknowledgement,
   readingHash,
   utf8,
@@ -16,6 +25,7 @@ import { editSpool, isAt, revalued } from './insider.js';
 import { SampleChain } from './sample-chain.js';
 import { openSample, SampleClock, startBoth } from './sample-collector.js';
 import { collectorKey, keyOf, SampleMeter } from './sample-meter.js';
+import { SamplePlatform } from './sample-platform.js';
 
 function named(result: ComparisonResult): string[] {
   return result.findings.map(
@@ -149,8 +159,6 @@ t.test('a collector cannot make it look as if the box had delivered something el
   const path = join(dir, 'deliveries');
   const frames = readFileSync(path);
   await other.close();
-  const { Journal } = await import('@meterseal/node-red-meterseal/internal/journal');
-  const { nodeStorage } = await import('@meterseal/node-red-meterseal/internal/node-storage');
   writeFileSync(path, new Uint8Array(0));
   const journal = await Journal.open(nodeStorage, path, 'deliveries', () => {});
   await journal.append([statement]);
@@ -232,18 +240,114 @@ t.test('a platform that anchors a delivered reading without the meter is named',
 });
 
 t.test(
-  'a session must name an accepted authentication of its own meter, which no other session has used',
+  'a session names an accepted authentication of its own meter, once, and its number rises',
   async (t) => {
-    const { chain, collector, meters } = await line(t);
-    const session = chain.openSession(meters[0]);
-    const entry = chain.entries.at(-1)!;
-    chain.addBytes(entry);
-    chain.close();
-    const result = await collector.compare();
-    t.strictSame(named(result), ['EM-1 0 sequence-broken platform']);
-    t.ok(session.number > 0);
+    for (const [what, open] of [
+      [
+        'one that was used',
+        (chain: SampleChain, meter: SampleMeter) => {
+          const used = chain.authenticate(meter);
+          chain.openSession(meter, meter.identity, used);
+          chain.openSession(meter, meter.identity, used);
+        },
+      ],
+      [
+        'one that was rejected',
+        (chain: SampleChain, meter: SampleMeter) => {
+          chain.openSession(meter, meter.identity, chain.authenticate(meter, 'rejected'));
+        },
+      ],
+      [
+        'another meter’s',
+        (chain: SampleChain, meter: SampleMeter) => {
+          chain.openSession(meter, meter.identity, chain.authenticate(new SampleMeter('EM-2', 2)));
+        },
+      ],
+      [
+        'one that is not there',
+        (chain: SampleChain, meter: SampleMeter) => {
+          chain.openSession(meter, meter.identity, { index: 1, hash: new Uint8Array(32) });
+        },
+      ],
+      [
+        'a number that was used',
+        (chain: SampleChain, meter: SampleMeter) => {
+          chain.openSession(meter, meter.identity, chain.authenticate(meter), 2);
+        },
+      ],
+      [
+        'of a meter that is not enrolled',
+        (chain: SampleChain) => {
+          chain.openSession(new SampleMeter('EM-9', 9));
+        },
+      ],
+    ] as const) {
+      await t.test(what, async (t) => {
+        const { chain, collector, meters, reopen } = await line(t);
+        open(chain, meters[0]);
+        chain.close();
+        const result = await collector.compare();
+        t.strictSame(
+          result.findings.map(({ seq, reason, flaw, accused }) => [seq, reason, flaw, accused]),
+          [[0, 'sequence-broken', 'session-invalid', 'platform']],
+        );
+        t.strictSame(named(await (await reopen()).compare()), named(result));
+      });
+    }
   },
 );
+
+/** Appends to one of the collector's files as an insider could, with checksums made right. */
+async function smuggle(dir: string, file: string, item: Uint8Array): Promise<void> {
+  const journal = await Journal.open(nodeStorage, join(dir, file), file, () => {});
+  await journal.append([item]);
+  await journal.close();
+}
+
+t.test('a gap that the meter did not state excuses nothing', async (t) => {
+  const { dir, chain, collector, meters, sessions, reopen } = await line(t);
+  chain.anchorAll(sessions[0]!, 21, 22);
+  chain.close();
+  await collector.close();
+  await smuggle(dir, 'gaps', meters[0].gap(21, 22, 'dropped-by-policy', keyOf('insider')));
+  t.strictSame(named(await (await reopen()).compare()), [
+    'EM-1 21 not-yet-received',
+    'EM-1 22 not-yet-received',
+  ]);
+});
+
+t.test('a statement that the meter did not sign covers nothing', async (t) => {
+  const { dir, collector, meters, reopen } = await line(t);
+  await collector.close();
+  const [meter] = meters;
+  await smuggle(dir, 'deliveries', meter.statement(1, meter.records(1, 30), { signer: keyOf('insider') }));
+  await smuggle(
+    dir,
+    'deliveries',
+    meter.statement(1, meter.records(1, 30), { collectorKey: keyOf('else').publicKey }),
+  );
+  editSpool(dir, (record, frame) => [
+    frame,
+    ...(isAt(record, 'EM-1', 20) ? [{ ...frame, record: meter.record(21) }] : []),
+  ]);
+  t.strictSame(named(await (await reopen()).compare()), ['EM-1 21 not-in-chain collector']);
+});
+
+t.test('an acknowledgement on the chain that this collector did not sign says nothing', async (t) => {
+  const { chain, collector, meters, sessions } = await line(t);
+  const [meter] = meters;
+  chain.anchorAll(sessions[0]!, 21, 21);
+  const ack = {
+    collectorKey: collectorKey.publicKey,
+    first: 1,
+    seq: 21,
+    runningHash: new Uint8Array(32),
+    time: 1,
+  };
+  chain.acknowledge(meter, ack, keyOf('platform').sign(new Uint8Array(1)));
+  chain.close();
+  t.strictSame(named(await collector.compare()), ['EM-1 21 not-yet-received']);
+});
 
 t.test('a subject that is two meters, or another than its field says, is the platform’s doing', async (t) => {
   const { chain, collector, meters } = await line(t);
@@ -449,7 +553,6 @@ t.test('the next epoch goes on where the last one ended; what lies between is to
   second.anchorAll(second.openSession(meter), 8, 10);
   second.close();
 
-  const { SamplePlatform } = await import('./sample-platform.js');
   const running = await SamplePlatform.start(first, collectorKey.publicKey);
   t.teardown(() => running.stop());
   const collector = await openSample({
@@ -520,4 +623,27 @@ t.test('a mirror that was edited on the disk is never judged by', async (t) => {
     t.equal((await (await reopen()).compare()).outcome, 'bad-entries', what);
   }
   t.ok(chain.size > 0);
+});
+
+t.test('an epoch that an insider made up is not judged by', async (t) => {
+  const { dir, collector, meters, reopen } = await line(t);
+  await collector.compare();
+  await collector.close();
+  const [meter] = meters;
+  const forged = new SampleChain(0);
+  forged.enrol(meter);
+  forged.anchor(forged.openSession(meter), 1, meter.record(1, '0.1'));
+  forged.close();
+  const mirrors = await Mirrors.open(nodeStorage, dir, crypto);
+  const mirror = await mirrors.of(0);
+  const leaves = leafHashes(crypto, forged.entries);
+  await mirror.append(unpackEntryList(encodeEntries(forged.entries), forged.size));
+  const { checkpoint } = openCheckpoint(crypto, SampleChain.policyOf(forged), forged.note);
+  await mirror.commit(forged.note, checkpoint, appendLeaves(crypto, EMPTY_RANGE, leaves));
+  await mirrors.close();
+  editSpool(dir, (record, frame) => [
+    isAt(record, 'EM-1', 1) ? { ...frame, record: meter.record(1, '0.1') } : frame,
+  ]);
+  const result = await (await reopen()).compare();
+  t.equal(result.outcome, 'bad-entries', `${result.why}`);
 });

@@ -121,21 +121,40 @@ export class SampleChain {
     });
   }
 
-  /** @param signer of the session message, the meter's identity key if not given */
-  openSession(meter: SampleMeter, signer: SigningKey = meter.identity): SampleSession {
+  /** @returns index of an authentication, and what it says was signed */
+  authenticate(
+    meter: SampleMeter,
+    result: 'accepted' | 'rejected' = 'accepted',
+  ): { index: number; hash: Uint8Array } {
     const { origin, time } = this;
-    const number = ++this.#sessions;
-    const challenge = crypto.sha256(utf8(`challenge ${number}`));
+    const challenge = crypto.sha256(utf8(`challenge ${this.entries.length}`));
     const messageHash = crypto.sha256(authenticationMessage({ origin, meter: meter.ref, challenge }));
     const { subject } = meter;
-    const accepted = { result: 'accepted', reason: 'none', messageHash } as const;
-    const authentication = this.add({ type: 'authentication', subject, seq: 0, time, ...accepted });
-    const key = keyOf(`session ${origin} ${number}`);
+    const reason = result === 'accepted' ? 'none' : 'revoked';
+    const index = this.add({ type: 'authentication', subject, seq: 0, time, result, reason, messageHash });
+    return { index, hash: messageHash };
+  }
+
+  /**
+   * @param signer of the session message, the meter's identity key if not given
+   * @param accepted the authentication that it names, a fresh one if not given
+   * @param number the next one if not given
+   */
+  openSession(
+    meter: SampleMeter,
+    signer: SigningKey = meter.identity,
+    accepted = this.authenticate(meter),
+    number = this.#sessions + 1,
+  ): SampleSession {
+    const { origin, time } = this;
+    this.#sessions = Math.max(this.#sessions, number);
+    const key = keyOf(`session ${origin} ${this.entries.length}`);
     const sessionKey = key.publicKey;
-    const message = sessionMessage({ origin, meter: meter.ref, authenticationHash: messageHash, sessionKey });
-    const signature = signer.sign(message);
+    const names = { meter: meter.ref, authenticationHash: accepted.hash, sessionKey };
+    const signature = signer.sign(sessionMessage({ origin, ...names }));
+    const place = { subject: meter.subject, seq: number, time };
     const expires = time + 86_400_000;
-    this.add({ type: 'session', subject, seq: number, time, authentication, sessionKey, expires, signature });
+    this.add({ type: 'session', ...place, authentication: accepted.index, sessionKey, expires, signature });
     return { number, key, meter };
   }
 
