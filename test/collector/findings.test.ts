@@ -34,9 +34,9 @@ function named(result: ComparisonResult): string[] {
 }
 
 /** Two meters with 20 readings each, delivered in batches of 5 and anchored. */
-async function line(t: Parameters<typeof startBoth>[0] & { testdir(): string }) {
+async function line(t: Parameters<typeof startBoth>[0] & { testdir(): string }, of?: SampleChain) {
   const dir = t.testdir();
-  const both = await startBoth(t, dir);
+  const both = await startBoth(t, dir, of);
   const { chain, collector } = both;
   const meters = [new SampleMeter('EM-1', 1), new SampleMeter('EM-2', 2)] as const;
   await collector.receiver.openings(meters.map((meter) => meter.opening()));
@@ -626,16 +626,16 @@ t.test('a mirror that was edited on the disk is never judged by', async (t) => {
 });
 
 t.test('an epoch that an insider made up is not judged by', async (t) => {
-  const { dir, collector, meters, reopen } = await line(t);
+  const { dir, collector, meters, reopen } = await line(t, new SampleChain(2));
   await collector.compare();
   await collector.close();
   const [meter] = meters;
-  const forged = new SampleChain(0);
+  const forged = new SampleChain(1);
   forged.enrol(meter);
   forged.anchor(forged.openSession(meter), 1, meter.record(1, '0.1'));
   forged.close();
   const mirrors = await Mirrors.open(nodeStorage, dir, crypto);
-  const mirror = await mirrors.of(0);
+  const mirror = await mirrors.of(1);
   const leaves = leafHashes(crypto, forged.entries);
   await mirror.append(unpackEntryList(encodeEntries(forged.entries), forged.size));
   const { checkpoint } = openCheckpoint(crypto, SampleChain.policyOf(forged), forged.note);
