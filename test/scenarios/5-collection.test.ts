@@ -47,21 +47,20 @@ t.test('the collector gets the same bytes, each once and in order, and nobody ca
     decodeSigned(fromBase64((await stateOf(meter)).statement!), readDelivery);
   const post = (bytes: Uint8Array, by: HttpClient = http): Promise<RecordsAnswer> =>
     by.json({ method: 'POST', path: '/v1/records', bytes });
-  /** Both hold the readings 1 to `to` of each meter, byte for byte, each once and in order. */
-  const isWhole = async (t: Test, to: number): Promise<void> => {
+  /** The collector holds what the box recorded, byte for byte, each once and in order. */
+  const isWhole = async (t: Test): Promise<void> => {
     for (const id of METERS) {
-      const records = (await line.records(id)).map(({ bytes }) => bytes);
-      const numbers = records.map((bytes) => decodeRecord(new Uint8Array(bytes)).seq);
+      const records = (await line.records(id)).map(({ bytes }) => new Uint8Array(bytes));
       t.strictSame(
-        numbers,
-        Array.from({ length: to }, (_, i) => i + 1),
+        records.map((bytes) => decodeRecord(bytes).seq),
+        records.map((_, i) => i + 1),
         `${id}: gap-free`,
       );
       t.strictSame(line.spooled(id).map(hex), records.map(hex), `${id}: byte for byte`);
     }
   };
 
-  await t.test('the spool holds what the box recorded', (t) => isWhole(t, READINGS));
+  await t.test('the spool holds what the box recorded', isWhole);
 
   await t.test('a planted reading is refused, and nothing is stored', async (t) => {
     const before = stored();
@@ -108,35 +107,23 @@ t.test('the collector gets the same bytes, each once and in order, and nobody ca
     t.strictSame({ stored: stored(), state: await stateOf(first) }, before);
   });
 
-  await t.test('a collector that was away gets what it has missed', async (t) => {
+  await t.test('a collector that was away, of a box that was killed meanwhile, misses nothing', async (t) => {
     await line.box.stopCollector();
     await line.box.stopBox();
     line.box.startBox();
-    await line.until('the box has recorded and anchored without the collector', ({ field }) =>
-      field?.meters.every(({ anchoredTo }) => anchoredTo === 2 * READINGS),
-    );
-    for (const id of METERS) t.equal(line.spooled(id).length, READINGS);
-    await line.box.startCollector();
-    await line.settled(2 * READINGS);
-    await isWhole(t, 2 * READINGS);
-  });
-
-  await t.test('a box that was killed goes on where it was', async (t) => {
-    await line.box.stopBox();
-    line.box.startBox();
-    await line.until('the box is at work again', ({ field }) =>
-      field?.meters.every(({ recordedTo }) => recordedTo > 2 * READINGS + 1),
+    await line.until('the box records without the collector', ({ field }) =>
+      field?.meters.every(({ recordedTo }) => recordedTo > READINGS + 1),
     );
     await line.box.stopBox('SIGKILL');
     const lengths = new Map<string, number>();
     for (const id of METERS) lengths.set(id, (await line.records(id)).length);
     line.box.startBox();
-    await line.until('what it was to record since is anchored and acknowledged', ({ field }) =>
-      field?.meters.every(({ id, anchoredTo, acknowledgedTo }) => {
-        const whole = lengths.get(id)! + READINGS;
-        return anchoredTo === whole && acknowledgedTo[0] === whole;
-      }),
+    await line.until('what it was to record since is anchored', ({ field }) =>
+      field?.meters.every(({ id, anchoredTo }) => anchoredTo === lengths.get(id)! + READINGS),
     );
+    for (const id of METERS) t.equal(line.spooled(id).length, READINGS, `${id}: nothing was delivered`);
+    await line.box.startCollector();
+    await line.settled(2 * READINGS);
     const chain = await line.chain();
     for (const id of METERS) {
       const records = await line.records(id);
@@ -146,12 +133,8 @@ t.test('the collector gets the same bytes, each once and in order, and nobody ca
         records.map(({ bytes }, i) => [i + 1, toHex(readingHash(engine, bytes))]),
         `${id}: on the chain, gap-free`,
       );
-      t.strictSame(
-        line.spooled(id).map(hex),
-        records.map(({ bytes }) => hex(bytes)),
-        `${id}: collected`,
-      );
     }
+    await isWhole(t);
     t.match(await line.box.compare(), { outcome: 'judged', tampered: [], unverifiable: [] });
     await line.box.stopBox();
     const fsck = await meterseal('fsck', '--state', line.state.root, '--json');

@@ -17,7 +17,7 @@ import {
 import { freePort } from 'meterseal/internal/commands/demo/demo-box';
 import type { Test } from 'tap';
 import t from 'tap';
-import { ask, closed } from '../daemon/gate/http-peer.js';
+import { ask } from '../daemon/gate/http-peer.js';
 import { Line } from './line.js';
 
 const MAX_LEASE_MS = 3_000;
@@ -115,13 +115,19 @@ t.test(
           ['GET', '/../platform.sock/v1/status'],
         ] as const) {
           const body = method === 'POST' ? Buffer.from('{}') : undefined;
-          t.equal((await ask(comparison, method, path, body)).status, 404, `${method} ${path}`);
+          const answer = await ask(comparison, method, path, body);
+          t.equal(answer.status, 404, `${method} ${path}`);
+          t.match(
+            JSON.parse(answer.body.toString('utf8')),
+            { message: /comparison protocol/ },
+            'by the gate',
+          );
         }
 
         const open = connect(comparison, '127.0.0.1').on('error', () => {});
         await once(open, 'connect');
         t.not((await send(request('release', lease))).result, 'connected');
-        await closed(open);
+        await line.until('the connection is reset', () => open.closed);
         t.equal(await tryConnect(comparison), 'ECONNREFUSED', 'isolated again');
         t.equal((await exchange(control, taking)).length, 0, 'a recorded request is good for nothing');
         await isTold(t, line, lease, ['connecting', 'connected', 'isolating', 'isolated']);
@@ -141,7 +147,7 @@ t.test(
           { outcome: 'link-denied', windowMs: 0 },
           "the other collector's turn",
         );
-        await closed(open);
+        await line.until('the connection is reset', () => open.closed);
         await isolated();
         const held = performance.now() - before;
         t.ok(held >= MAX_LEASE_MS, `connected for ${held.toFixed(0)} ms`);

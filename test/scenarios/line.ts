@@ -5,9 +5,9 @@ import { javascriptEngine as engine } from '@meterseal/native';
 import { isSpoolSegment, readSpoolFrames } from '@meterseal/node-red-meterseal/core';
 import type { Policy } from '@meterseal/protocol';
 import { decodeRecord, parsePolicy } from '@meterseal/protocol';
+import type { StoredRecord } from 'meterseal/internal/agent/field-store';
 import { FieldStore } from 'meterseal/internal/agent/field-store';
 import { PlatformClient } from 'meterseal/internal/agent/platform-client';
-import type { StoredRecord } from 'meterseal/internal/agent/stored-record';
 import type { DemoOptions } from 'meterseal/internal/commands/demo/demo-box';
 import { DEMO_METERS, DemoBox } from 'meterseal/internal/commands/demo/demo-box';
 import type { BoxStatus } from 'meterseal/internal/commands/status';
@@ -72,7 +72,7 @@ export class Line {
   }
 
   until(what: string, isSo: (status: BoxStatus) => boolean | undefined): Promise<void> {
-    return this.box.until(what, isSo, 20_000);
+    return this.box.until(what, isSo, 25_000);
   }
 
   /** Waits until the demo's meters have at least so many readings, and all of them are anchored and acknowledged. */

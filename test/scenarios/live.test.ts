@@ -54,25 +54,3 @@ t.test(
     });
   },
 );
-
-t.test('whatever asks the demo to end, at any moment, leaves no process behind', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'ms-live-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  for (const [what, args, code, end] of [
-    ['Ctrl-C, twice, while --check starts', ['--check'], 1, interruptTwice],
-    ['a terminal that is closed', [], 0, (demo: RunningCommand) => demo.signal('SIGHUP')],
-    ['a reader that has gone', [], 0, (demo: RunningCommand) => demo.stopReading()],
-  ] as const) {
-    const demo = new RunningCommand(t, 'demo', '--state', join(folder, 'state'), ...args);
-    await demo.shows(/starting three simulated meters/);
-    await demo.has((processes) => processes.length >= 3);
-    end(demo);
-    t.equal(await demo.end(), code, `${what}: ${demo.output}`);
-    t.strictSame(demo.processes(), [], what);
-  }
-});
-
-function interruptTwice(demo: RunningCommand): void {
-  demo.signal('SIGINT');
-  demo.signal('SIGINT');
-}
