@@ -62,11 +62,16 @@ export class DeliveryBench {
     return meter;
   }
 
+  /** Interface 2, by way of the proxy. */
+  client(): CollectorClient {
+    return new CollectorClient(this.#http);
+  }
+
   /** The delivering process begins anew; field.db may have been closed and opened meanwhile. */
   restart(change: Partial<DelivererTools> = {}): void {
     const { store, recorder, logger: log, box } = this.field;
     this.deliverer = new Deliverer({
-      client: new CollectorClient(this.#http),
+      client: this.client(),
       outbox: store,
       crypto: engine,
       clock: box.clock,
