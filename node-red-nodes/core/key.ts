@@ -14,9 +14,23 @@ export const PUBLIC_KEY_FILE = 'collector.pub';
  * The collector's key; made, with its folder, at the first start.
  *
  * @param dir the collector's folder
- * @throws MetersealError `file-unusable` for a file that others may read or that is none, `bad-key` for what it holds
+ * @throws MetersealError `file-unusable` for a file that others may read or that is none, or a folder that cannot be
+ *   written; `bad-key` for what it holds
  */
 export async function openCollectorKey(dir: string): Promise<SigningKey> {
+  try {
+    return await openKey(dir);
+  } catch (cause) {
+    if (cause instanceof MetersealError) throw cause;
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'failed';
+    throw new MetersealError('file-unusable', `couldn't use collector's folder ${dir}: ${reason}`, {
+      hint: 'It must be writable by the user that runs the collector, and belong to it.',
+      cause,
+    });
+  }
+}
+
+async function openKey(dir: string): Promise<SigningKey> {
   await nodeStorage.makeFolder(dir);
   const path = join(dir, KEY_FILE);
   let pem = await readSecret(path);

@@ -81,6 +81,7 @@ function checkExposure({ host, tls, token }: ReceiverServerOptions): void {
     throw new MetersealError(
       'bad-config',
       `couldn't listen: the token is shorter than ${MIN_TOKEN_LENGTH} characters`,
+      { hint: 'Make a longer one at random, and give the same to the field.' },
     );
   }
   const family = isIP(host);
@@ -97,7 +98,10 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const code = cause.code === 'EADDRINUSE' ? 'address-in-use' : 'unreachable';
       reject(
-        new MetersealError(code, `couldn't listen on ${host}:${port}: ${cause.code ?? 'failed'}`, { cause }),
+        new MetersealError(code, `couldn't listen on ${host}:${port}: ${cause.code ?? 'failed'}`, {
+          hint: 'Choose a port that is free, and an address of this machine.',
+          cause,
+        }),
       );
     });
     server.listen(port, host, () => {

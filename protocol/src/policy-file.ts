@@ -41,6 +41,7 @@ export function parsePolicy(h: Hasher, text: string): Policy {
     } catch (cause) {
       if (!isMetersealError(cause)) throw cause;
       throw new MetersealError('bad-policy', `couldn't parse policy: line ${i + 1}: ${cause.message}`, {
+        hint: 'A policy has lines of the form log, witness, group and quorum: see c2sp.org/tlog-policy.',
         cause,
       });
     }

@@ -9,7 +9,8 @@ import {
   PUBLIC_KEY_FILE,
   serveReceiver,
 } from '@meterseal/node-red-meterseal/core';
-import { MetersealError, parsePolicy, toBase64 } from '@meterseal/protocol';
+import type { Policy } from '@meterseal/protocol';
+import { MetersealError, parsePolicy, platformIdOf, toBase64 } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { parseDuration } from '../config/duration.js';
 import { parseHostPort } from '../config/host-port.js';
@@ -99,12 +100,13 @@ async function run(options: RunOptions): Promise<void> {
     clock: systemClock,
     random: (length) => new Uint8Array(randomBytes(length)),
     platformId: options.platformId,
-    policy: parsePolicy(javascriptEngine, readText(options.policy, 'policy')),
+    policy: readPolicy(options),
     control: parseHostPort(options.control, '--control'),
     limits: { anchoringDelay: parseDuration(options.anchoringDelay) },
   });
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  const servers: { close(): Promise<unknown> }[] = [];
   try {
     const server = await serveReceiver(collector.receiver, {
       ...parseHostPort(options.listen, '--listen'),
@@ -112,7 +114,8 @@ async function run(options: RunOptions): Promise<void> {
       ...tlsOf(options),
       onError: (error) => log.error({ err: error }, 'request failed'),
     });
-    const control = await serveControl(dir, collector, log);
+    servers.push(server);
+    servers.push(await serveControl(dir, collector, log));
     process.stdout.write(`${JSON.stringify({ port: server.address.port })}\n`);
     log.info({ port: server.address.port }, 'receiving');
     const comparing =
@@ -120,10 +123,9 @@ async function run(options: RunOptions): Promise<void> {
         ? undefined
         : compareEvery(collector, parseDuration(options.every), log, stop.signal);
     await new Promise<void>((ended) => stop.signal.addEventListener('abort', () => ended()));
-    await server.close();
-    await control.close();
     await comparing;
   } finally {
+    for (const server of servers) await server.close();
     await collector.close();
   }
 }
@@ -155,11 +157,36 @@ function tlsOf({ tlsCert, tlsKey }: RunOptions): { tls?: { cert: string; key: st
   return { tls: { cert: readText(tlsCert, 'certificate'), key: readPrivateFile(tlsKey, 'TLS key') } };
 }
 
+/** A policy that names no log of the platform would make every comparison fail, and say nothing of the reason. */
+function readPolicy({ policy: path, platformId }: RunOptions): Policy {
+  const policy = parsePolicy(javascriptEngine, readText(path, 'policy'));
+  if (policy.logs.some(({ key }) => isOfPlatform(key.name, platformId))) return policy;
+  throw new MetersealError(
+    'bad-policy',
+    `couldn't start collector: the policy ${path} names no log of ${JSON.stringify(platformId)}`,
+    {
+      hint: "Take the policy from the box's state folder, and --platform-id from its log line without the epoch.",
+    },
+  );
+}
+
+function isOfPlatform(origin: string, platformId: string): boolean {
+  try {
+    return platformIdOf(origin) === platformId;
+  } catch {
+    // Whatever else the policy names is no log of ours.
+    return false;
+  }
+}
+
 function readText(path: string, what: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new MetersealError('file-missing', `couldn't read ${what}: ${path} cannot be opened`, { cause });
+    throw new MetersealError('file-missing', `couldn't read ${what}: ${path} cannot be opened`, {
+      hint: 'Check the path, and that this user may read the file.',
+      cause,
+    });
   }
 }
 

@@ -28,7 +28,7 @@ async function fsck(options: { state: string; json?: boolean }): Promise<number>
     });
   }
   const { engine } = loadEngine();
-  const policy = parsePolicy(engine, readFileSync(state.policy, 'utf8'));
+  const policy = parsePolicy(engine, readPolicy(state.policy));
   const chain = await checkChain(state.chainDatabase, policy, engine);
   const field = existsSync(state.fieldDatabase)
     ? await checkField(state.fieldDatabase, engine)
@@ -45,4 +45,15 @@ async function fsck(options: { state: string; json?: boolean }): Promise<number>
     process.stdout.write(`${verdict}: chain of ${chain.size} entries, ${field.records} records\n`);
   }
   return clean ? EXIT.well : EXIT.no;
+}
+
+function readPolicy(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new MetersealError('file-missing', `couldn't check state: its policy ${path} cannot be opened`, {
+      hint: 'The chain writes it again at its next start, if its log key is there.',
+      cause,
+    });
+  }
 }

@@ -44,7 +44,8 @@ async function poll(addressText: string, options: PollOptions): Promise<number> 
   }
   if (!sample.answered) {
     const why = sample.failure?.message ?? `couldn't read unit ${unit} on ${bus.address}: no answer`;
-    process.stderr.write(`meterseal: ${why.replace(/\p{Cc}+/gu, ' ')}\n`);
+    const hint = sample.failure?.hint ?? 'check power, wiring and unit number';
+    process.stderr.write(`meterseal: ${why.replace(/\p{Cc}+/gu, ' ')}\n  hint: ${hint}\n`);
     return EXIT.no;
   }
   const { values, raw } = sample;

@@ -29,6 +29,7 @@ async function prove(options: ProveOptions): Promise<void> {
     throw new MetersealError(
       'misuse',
       "couldn't prove reading: --meter must be a meter ID and --seq a number from 1",
+      { hint: '`meterseal status` names the meters and how far each has been recorded.' },
     );
   }
   const state = stateFolder(options.state);
@@ -53,11 +54,15 @@ async function storedReading(
   try {
     const meter = await store.findMeter(id);
     if (meter?.state !== 'enrolled') {
-      throw new MetersealError('not-found', `couldn't prove reading: no meter ${id} is enrolled here`);
+      throw new MetersealError('not-found', `couldn't prove reading: no meter ${id} is enrolled here`, {
+        hint: '`meterseal status` names the meters of a running box.',
+      });
     }
     const record = await store.record(meter.number, seq);
     if (record === undefined) {
-      throw new MetersealError('not-found', `couldn't prove reading: meter ${id} has no reading ${seq}`);
+      throw new MetersealError('not-found', `couldn't prove reading: meter ${id} has no reading ${seq}`, {
+        hint: '`meterseal status` says how far the meter has been recorded.',
+      });
     }
     return { record: record.bytes, salt: meter.salt!, subject: meter.subject! };
   } finally {

@@ -4,6 +4,7 @@ import type { Holder } from '@meterseal/protocol';
 import { isMeterId, MetersealError } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { parse, stringify } from 'yaml';
+import { parseRoster } from '../chain/platform/roster.js';
 import { writeFileAtomically } from '../host/private-file.js';
 import type { StateFolder } from '../host/state-folder.js';
 import { makePrivateFolder, stateFolder } from '../host/state-folder.js';
@@ -43,14 +44,14 @@ export function addToRoster(
     throw new MetersealError(
       'misuse',
       `couldn't add meter: ${JSON.stringify(meter)} is not 1–64 of A-Za-z0-9._:-`,
+      { hint: 'Choose an ID without spaces, such as the serial number on the meter.' },
     );
   }
   makePrivateFolder(state.root, { mayBeLink: true });
   makePrivateFolder(state.chain);
-  const entries = existsSync(state.roster) ? (parse(readFileSync(state.roster, 'utf8')) as unknown) : [];
-  if (!Array.isArray(entries))
-    throw new MetersealError('bad-roster', "couldn't read roster: it is not a list");
-  if (entries.some((entry: { meter?: unknown }) => entry.meter === meter)) {
+  const text = existsSync(state.roster) ? readFileSync(state.roster, 'utf8') : '';
+  // What the platform would refuse is not added to: the new meter could not enrol either.
+  if (parseRoster(text).has(meter)) {
     throw new MetersealError('misuse', `couldn't add meter: ${meter} is on the roster already`, {
       hint: 'Remove its entry first if a new code is wanted.',
     });
@@ -59,13 +60,16 @@ export function addToRoster(
   const codeSha256 = createHash('sha256').update(code).digest('hex');
   // The code before the roster: a code that nobody asks for does no harm, a roster entry without its code does.
   writeFileAtomically(codeFile, `${code}\n`, 0o600);
+  const entries = (parse(text) as unknown[] | null) ?? [];
   writeFileAtomically(state.roster, stringify([...entries, { meter, holder, codeSha256 }]), 0o600);
 }
 
 function holderField(text: string): [string, string] {
   const at = text.indexOf('=');
   if (at < 1)
-    throw new MetersealError('misuse', `couldn't read --holder: ${JSON.stringify(text)} is not key=value`);
+    throw new MetersealError('misuse', `couldn't read --holder: ${JSON.stringify(text)} is not key=value`, {
+      hint: "For example --holder 'name=A. Holder' --holder contract=1001.",
+    });
   return [text.slice(0, at), text.slice(at + 1)];
 }
 

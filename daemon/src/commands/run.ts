@@ -15,6 +15,7 @@ import { createLogger } from '../host/logger.js';
 import { softwareId } from '../host/software-id.js';
 import { prepareStateFolder, stateFolder } from '../host/state-folder.js';
 import { lockState } from '../host/state-lock.js';
+import { loadProfile } from '../meters/profile-file.js';
 import { VERSION } from '../version.js';
 
 type RunOptions = { state: string; config?: string; readings?: string };
@@ -40,6 +41,10 @@ async function run(options: RunOptions): Promise<number> {
   const config = readConfig(resolve(options.config ?? state.config));
   const mostReadings =
     options.readings === undefined ? undefined : positiveInteger(options.readings, '--readings');
+  // Before anything is made: a profile that is not there would otherwise be found out with the chain running already.
+  for (const profile of new Set(config.field.buses.flatMap(({ meters }) => meters.map((m) => m.profile)))) {
+    loadProfile(profile);
+  }
   prepareStateFolder(state);
   const unlock = await lockState(state.lock);
 
@@ -117,6 +122,7 @@ function positiveInteger(text: string, option: string): number {
     throw new MetersealError(
       'misuse',
       `couldn't read ${option}: ${JSON.stringify(text)} is not a positive integer`,
+      { hint: `For example ${option} 24.` },
     );
   }
   return value;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { javascriptEngine } from '@meterseal/native';
 import type { VerifiedReading } from '@meterseal/protocol';
 import {
@@ -63,16 +63,32 @@ function identityOf(text: string): Uint8Array {
   try {
     return keyFromBase64(text);
   } catch (cause) {
-    throw new MetersealError('misuse', "couldn't read --identity: not an Ed25519 key in base64", { cause });
+    throw new MetersealError('misuse', "couldn't read --identity: not an Ed25519 key in base64", {
+      hint: 'The raw key, 32 bytes in padded standard base64, as `verify --json` tells it.',
+      cause,
+    });
   }
 }
 
 /** A file, up to one byte more than it may have: what is longer is refused by its decoder, not read. */
 function read(path: string, what: string, most: number): Buffer {
   try {
-    return readFileSync(path).subarray(0, most + 1);
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(most + 1);
+      let length = 0;
+      for (let got = 1; got > 0 && length < bytes.length; length += got) {
+        got = readSync(file, bytes, length, bytes.length - length, null);
+      }
+      return bytes.subarray(0, length);
+    } finally {
+      closeSync(file);
+    }
   } catch (cause) {
-    throw new MetersealError('file-missing', `couldn't read ${what}: ${path} cannot be opened`, { cause });
+    throw new MetersealError('file-missing', `couldn't read ${what}: ${path} cannot be opened`, {
+      hint: 'Check the path, and that this user may read the file.',
+      cause,
+    });
   }
 }
 

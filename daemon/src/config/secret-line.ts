@@ -13,5 +13,6 @@ export function readSecretLine(path: string, what: string): string {
   throw new MetersealError(
     'file-unusable',
     `couldn't read ${what}: ${path} does not hold one line without spaces`,
+    { hint: 'Write the secret alone into the file, nothing before or behind it.' },
   );
 }

@@ -79,7 +79,10 @@ function openWithoutFollowing(path: string, what: string): number {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
-      throw new MetersealError('file-missing', `couldn't read ${what}: ${path} does not exist`, { cause });
+      throw new MetersealError('file-missing', `couldn't read ${what}: ${path} does not exist`, {
+        hint: 'Check the path; put the file there.',
+        cause,
+      });
     }
     const why = code === 'ELOOP' ? 'is a link' : 'cannot be opened';
     throw unusable(path, what, why, undefined, cause);
@@ -97,7 +100,7 @@ function syncFolder(path: string): void {
 
 function unusable(path: string, what: string, why: string, hint?: string, cause?: unknown): MetersealError {
   return new MetersealError('file-unusable', `couldn't read ${what}: ${path} ${why}`, {
-    ...(hint === undefined ? {} : { hint }),
+    hint: hint ?? 'It must be a plain file that belongs to the user that runs meterseal.',
     cause,
   });
 }

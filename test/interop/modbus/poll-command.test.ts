@@ -21,7 +21,7 @@ t.test('a meter that answers nothing is said so in one line, with exit code 1', 
     );
     t.equal(code, 1);
     t.equal(stdout, '');
-    t.match(stderr, /^meterseal: couldn't read [^\n]* of unit 9 on [^\n]*: no answer\n$/);
+    t.match(stderr, /^meterseal: couldn't read [^\n]* of unit 9 on [^\n]*: no answer\n {2}hint: [^\n]+\n$/);
   }
   await simulator.stop();
 });
@@ -35,7 +35,7 @@ t.test('a port that is not there is said so in one line, with exit code 1', asyn
     const { code, stdout, stderr } = await poll(address, '--unit', '1', ...SDM630);
     t.equal(code, 1);
     t.equal(stdout, '');
-    t.match(stderr, /^meterseal: [^\n]+\n$/);
+    t.match(stderr, /^meterseal: [^\n]+\n {2}hint: [^\n]+\n$/);
   }
 });
 

@@ -5,9 +5,10 @@ import type {
   CollectorStatus,
   ComparisonResult,
 } from '@meterseal/node-red-meterseal/core';
-import { toHex, verdictOf } from '@meterseal/protocol';
+import { isMetersealError, MetersealError, toHex, verdictOf } from '@meterseal/protocol';
 import type { ApiServer } from '../../host/api-server.js';
 import { createApiServer, listenOnSocket } from '../../host/api-server.js';
+import type { HttpRequest } from '../../host/http-client.js';
 import { HttpClient } from '../../host/http-client.js';
 import type { Logger } from '../../host/logger.js';
 
@@ -52,17 +53,28 @@ export async function serveControl(dir: string, collector: Collector, log: Logge
   return api;
 }
 
+/** @throws MetersealError `unreachable` where no collector runs in this folder; what it refuses */
 export function askComparison(dir: string): Promise<ComparisonReport> {
-  return client(dir).json({
-    method: 'POST',
-    path: '/v1/comparisons',
-    timeoutMs: COMPARE_TIMEOUT_MS,
-    maxBytes: MAX_REPORT_BYTES,
-  });
+  const limits = { timeoutMs: COMPARE_TIMEOUT_MS, maxBytes: MAX_REPORT_BYTES };
+  return ask(dir, { method: 'POST', path: '/v1/comparisons', ...limits });
 }
 
+/** @throws MetersealError `unreachable` where no collector runs in this folder */
 export function askCollectorStatus(dir: string): Promise<CollectorStatus> {
-  return client(dir).json({ method: 'GET', path: '/v1/status', timeoutMs: 5_000 });
+  return ask(dir, { method: 'GET', path: '/v1/status', timeoutMs: 5_000 });
+}
+
+async function ask<T>(dir: string, request: HttpRequest): Promise<T> {
+  const socketPath = controlSocket(dir);
+  try {
+    return await new HttpClient({ socketPath }, 'the collector').json<T>(request);
+  } catch (cause) {
+    if (!isMetersealError(cause, 'unreachable')) throw cause;
+    throw new MetersealError('unreachable', cause.message, {
+      hint: `No collector runs in ${dir}: start it with meterseal collector --dir, or name its folder.`,
+      cause,
+    });
+  }
 }
 
 export function reportOf(result: ComparisonResult): ComparisonReport {
@@ -85,8 +97,4 @@ export function reportOf(result: ComparisonResult): ComparisonReport {
     chain: chain === null ? null : { ...chain, root: toHex(chain.root) },
     windowMs: Math.round(windowMs),
   };
-}
-
-function client(dir: string): HttpClient {
-  return new HttpClient({ socketPath: controlSocket(dir) }, 'the collector');
 }
