@@ -1,17 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
-import type { ComparisonResult } from '@meterseal/node-red-meterseal/core';
 import { concat, decodeSigned, isSignedBy, openCheckpoint, readVerdict, toHex } from '@meterseal/protocol';
 import t from 'tap';
 import { SampleChain } from './sample-chain.js';
 import { startBoth } from './sample-collector.js';
+import { named } from './sample-line.js';
 import { collectorKey, SampleMeter } from './sample-meter.js';
-
-/** What a comparison named, in words. */
-export function named(result: ComparisonResult): string[] {
-  return result.findings.map(({ meter, seq, reason }) => `${meter} ${seq} ${reason}`);
-}
 
 t.test('everything delivered and anchored is verified, and the link is released', async (t) => {
   const { collector, platform, chain } = await startBoth(t, t.testdir());
