@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMetersealError } from '@meterseal/protocol';
-import { PRAGMAS, SQL } from 'meterseal/internal/agent/field-statements';
+import { addRecords, PRAGMAS, SQL } from 'meterseal/internal/agent/field-statements';
 import type { SqlValue } from 'meterseal/internal/host/database';
 import { Database } from 'meterseal/internal/host/database';
 import t from 'tap';
@@ -46,7 +46,13 @@ function argumentsOf(dice: Dice, name: keyof typeof SQL): SqlValue[] {
     case 'saveSerial':
       return [id(), meter()];
     case 'addRecord':
-      return [meter(), seq(), version(), bytes(), bytes()];
+      return Array.from({ length: dice.between(1, 3) }, () => [
+        meter(),
+        seq(),
+        version(),
+        bytes(),
+        bytes(),
+      ]).flat();
     case 'addVoid':
       return [meter(), seq(), bytes(), bytes()];
     case 'standing':
@@ -129,7 +135,7 @@ async function answerOf(
   name: keyof typeof SQL,
   params: readonly SqlValue[],
 ): Promise<unknown> {
-  const sql = SQL[name];
+  const sql = name === 'addRecord' ? addRecords(params.length / 5) : SQL[name];
   try {
     if (!/^(SELECT|PRAGMA)/.test(sql)) return { changes: (await database.run(sql, ...params)).changes };
     return (await database.all(sql, ...params)).map((row) =>

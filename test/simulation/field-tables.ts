@@ -124,7 +124,8 @@ export class FieldTables {
 
   /** @returns how many rows it changed */
   change(sql: string, params: readonly SqlValue[]): number {
-    const change = CHANGES.get(sql);
+    // `addRecords` has as many rows as it is given.
+    const change = sql.startsWith(SQL.addRecord) ? addRecords : CHANGES.get(sql);
     if (change === undefined) throw new Error(`no such change in field-tables.ts: ${sql}`);
     return change(this.#tables, params);
   }
@@ -320,15 +321,6 @@ const CHANGES = new Map<string, (tables: Tables, params: Params) => number>([
       changeMeter(tables, number, (meter) => ({ ...meter, serial: serial as string })),
   ],
   [
-    SQL.addRecord,
-    (tables, [meter, seq, version, bytes, hash]) => {
-      const row = recordOf(tables, meter, seq, version, bytes, hash);
-      if (tables.records.some((known) => isSameNumber(known, row) && known.version === version)) refuse();
-      insertRecord(tables, row);
-      return 1;
-    },
-  ],
-  [
     SQL.addVoid,
     (tables, [meter, seq, bytes, hash]) => {
       const row = recordOf(tables, meter, seq, 1, bytes, hash);
@@ -520,6 +512,23 @@ function recordOf(
     hash: kept(hash)!,
     entryIndex: null,
   };
+}
+
+/** All of them, or none. */
+function addRecords(tables: Tables, params: Params): number {
+  const before = tables.records;
+  try {
+    for (let at = 0; at < params.length; at += 5) {
+      const [meter, seq, version, bytes, hash] = params.slice(at, at + 5);
+      const row = recordOf(tables, meter, seq, version, bytes, hash);
+      if (tables.records.some((known) => isSameNumber(known, row) && known.version === version)) refuse();
+      insertRecord(tables, row);
+    }
+  } catch (error) {
+    tables.records = before;
+    throw error;
+  }
+  return params.length / 5;
 }
 
 function insertRecord(tables: Tables, row: RecordRow): void {

@@ -3,6 +3,7 @@ import { MetersealError } from '@meterseal/protocol';
 import type { Exchange, HttpAnswer, HttpRequest } from 'meterseal/internal/host/http-client';
 import type { Dice } from './dice.js';
 import type { Life } from './life.js';
+import { never } from './life.js';
 import type { Timeline } from './timeline.js';
 import type { Trace } from './trace.js';
 import { markOf } from './trace.js';
@@ -65,6 +66,7 @@ export class Wire<Request, Answer> {
   ask(client: Life, request: Request, timeoutMs: number, signal?: AbortSignal): Promise<Answer> {
     const { timeline, dice, trace } = this.#tools;
     const { weather } = this;
+    if (client.ended) return never();
     return new Promise((resolve, reject) => {
       let isOpen = true;
       const settle = (how: () => void): void => {
