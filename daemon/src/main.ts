@@ -10,7 +10,8 @@ import { EXIT, exitCodeOf } from './exit-code.js';
 export async function main(argv: readonly string[]): Promise<void> {
   process.umask(0o077);
   try {
-    await createProgram().parseAsync([...argv]);
+    const program = await createProgram(argv[2]);
+    await program.parseAsync([...argv]);
   } catch (error) {
     process.exitCode = report(error);
   }
