@@ -14,6 +14,12 @@ export type DatabaseOptions = {
   readonly schema?: string;
 };
 
+/** A transaction under way, and the one of another database that it was begun in. */
+type Transaction = { readonly outer: Transaction | undefined };
+
+/** Which transactions the running code is inside of. One for all databases: each costs every promise of the process. */
+const context = new AsyncLocalStorage<Transaction>();
+
 /**
  * One connection to one database, with transactions. Awaits interleave, so a transaction holds the connection: statements
  * made inside its function go ahead, all others wait until it has ended.
@@ -22,9 +28,8 @@ export type DatabaseOptions = {
  */
 export class Database {
   readonly #connection: SqlConnection;
-  readonly #context = new AsyncLocalStorage<symbol>();
   /** The transaction that holds the connection. */
-  #holder: symbol | undefined;
+  #holder: Transaction | undefined;
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -98,10 +103,10 @@ export class Database {
       throw new MetersealError('bad-argument', "couldn't begin transaction: this one is not finished");
     }
     return this.#turn(async () => {
-      const holder = Symbol('transaction');
+      const holder: Transaction = { outer: context.getStore() };
       this.#holder = holder;
       try {
-        return await this.#context.run(holder, async () => {
+        return await context.run(holder, async () => {
           await this.exec(begin);
           try {
             const result = await work();
@@ -120,7 +125,9 @@ export class Database {
   }
 
   #isInside(): boolean {
-    return this.#holder !== undefined && this.#context.getStore() === this.#holder;
+    if (this.#holder === undefined) return false;
+    for (let at = context.getStore(); at !== undefined; at = at.outer) if (at === this.#holder) return true;
+    return false;
   }
 
   /** At once inside the transaction that holds the connection, else when everything before has ended. */
