@@ -1,5 +1,5 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MAX_PROFILE_BYTES, MetersealError } from '@meterseal/protocol';
 import type { Profile } from './profile.js';
@@ -7,7 +7,7 @@ import { PROFILE_NAME, parseProfile } from './profile.js';
 
 /** The folder of the profiles that come with meterseal. */
 export function profileFolder(): string {
-  return fileURLToPath(new URL('.', import.meta.resolve('@meterseal/hw-profiles/package.json')));
+  return dirname(fileURLToPath(import.meta.resolve('@meterseal/hw-profiles/package.json')));
 }
 
 /**

@@ -13,7 +13,8 @@ t.test(
     const client = new ModbusRTU();
     await client.connectRTUBuffered(simulator.serialPath!, { baudRate: 115_200 });
     client.setID(1);
-    client.setTimeout(100);
+    // Long enough for a busy machine; only the read that is not answered waits for it.
+    client.setTimeout(2_000);
     try {
       await simulator.setFault({ kind: 'late', times: 1 });
       await t.rejects(client.readInputRegisters(0, 6), { name: 'TransactionTimedOutError' });
@@ -33,7 +34,7 @@ t.test(
 
 t.test('with our port under it, the same meter gives right values after the late one', async (t) => {
   const simulator = await startSimulator({ serial: true, units: { 1: 'sdm630' }, speed: 1_000 });
-  const bus = busTo(simulator, 'rtu', 100);
+  const bus = busTo(simulator, 'rtu', 2_000);
   try {
     await simulator.setFault({ kind: 'late', times: 1 });
     t.same(await readManyTimes(bus, simulator, READS + 1), {

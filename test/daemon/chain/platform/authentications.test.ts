@@ -2,6 +2,7 @@ import { decodeEntry } from '@meterseal/protocol';
 import { SqliteChainReader } from 'meterseal/internal/chain/sqlite-store';
 import { entriesOf } from 'meterseal/internal/chain/tree';
 import t from 'tap';
+import { until } from '../../gate/until.js';
 import { engine, TestBox, TestMeter } from '../test-box.js';
 
 async function entriesSince(box: TestBox, from: number): Promise<object[]> {
@@ -62,7 +63,7 @@ t.test('rejections cannot grow the chain: ten an hour and meter, then one count'
 
   const before = box.role.status().size;
   await box.clock.advance(3_600_000);
-  await box.checkpoint();
+  await until('the count is on the chain', async () => (await entriesSince(box, before)).length > 0);
   t.match(await entriesSince(box, before), [
     { subject: 1, event: { kind: 'rejections', subject: 1, count: 5 } },
   ]);
