@@ -109,8 +109,8 @@ export class DemoBox {
     return this.#ports!;
   }
 
-  startBox(): void {
-    const { mostReadings } = this.#options;
+  /** @param mostReadings as of the options, which hold if it is not given */
+  startBox(mostReadings = this.#options.mostReadings): void {
     const limit = mostReadings === undefined ? [] : ['--readings', String(mostReadings)];
     this.#box = this.#child('box', [MAIN, 'run', '--state', this.state.root, ...limit]);
   }
@@ -131,8 +131,8 @@ export class DemoBox {
     await this.#collector.ready(READY_MS);
   }
 
-  async stopCollector(): Promise<void> {
-    await this.#collector?.stop();
+  async stopCollector(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.#collector?.stop(signal);
     this.#collector = undefined;
   }
 
