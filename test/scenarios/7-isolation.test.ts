@@ -20,7 +20,7 @@ import t from 'tap';
 import { ask } from '../daemon/gate/http-peer.js';
 import { Line } from './line.js';
 
-const MAX_LEASE_MS = 3_000;
+const MAX_LEASE_MS = 5_000;
 const PURPOSE = 'comparison';
 
 t.test(

@@ -101,7 +101,7 @@ export class InnerBox {
 
   /** Waits until every meter is as wanted. */
   async until(isSo: (meter: FieldMeterStatus) => boolean): Promise<void> {
-    const end = performance.now() + 25_000;
+    const end = performance.now() + 60_000;
     for (;;) {
       const { meters } = await this.field.status();
       if (meters.every(isSo)) return;

@@ -14,10 +14,15 @@ import type { BoxStatus } from 'meterseal/internal/commands/status';
 import { HttpClient } from 'meterseal/internal/host/http-client';
 import type { StateFolder } from 'meterseal/internal/host/state-folder';
 import type { Test } from 'tap';
+import tap from 'tap';
 import { ChainCopy } from './chain-copy.js';
 
 /** IDs of the meters that every line has: two on a serial bus, one on TCP. */
 export const METERS = DEMO_METERS.map(({ id }) => id);
+
+/** For one condition, on a machine that is busy with other tests. */
+const DEADLINE_MS = 60_000;
+tap.setTimeout(4 * DEADLINE_MS);
 
 export type LineOptions = Partial<Omit<DemoOptions, 'state'>>;
 
@@ -72,7 +77,7 @@ export class Line {
   }
 
   until(what: string, isSo: (status: BoxStatus) => boolean | undefined): Promise<void> {
-    return this.box.until(what, isSo, 25_000);
+    return this.box.until(what, isSo, DEADLINE_MS);
   }
 
   /** Waits until the demo's meters have at least so many readings, and all of them are anchored and acknowledged. */
