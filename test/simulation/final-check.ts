@@ -33,7 +33,7 @@ export function isDrained(world: World): boolean {
       ({ number, state, nextSeq, anchoredTo }) =>
         state === 'enrolled' &&
         anchoredTo === nextSeq - 1 &&
-        deliveries.some((row) => row.meter === number && row.ackedTo === nextSeq - 1),
+        (deliveries.find((row) => row.meter === number)?.ackedTo ?? 0) === nextSeq - 1,
     ) &&
     records.every(
       ({ meter, seq, version }) =>

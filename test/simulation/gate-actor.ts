@@ -40,7 +40,8 @@ export class GateActor extends Actor {
     return this.#core?.switch.state.name === 'isolated' && this.#spool!.pending.length === 0;
   }
 
-  failDriver(fault: DriverFault): void {
+  /** @param fault undefined: nothing goes wrong any more */
+  failDriver(fault: DriverFault | undefined): void {
     this.#driver?.fail(fault);
   }
 

@@ -99,6 +99,7 @@ function heal(world: World): void {
     wire.weather = FAIR;
     wire.cut = undefined;
   }
+  world.gate.failDriver(undefined);
   for (const actor of world.actors) {
     actor.writes.forget();
     actor.life?.thaw();
@@ -116,7 +117,10 @@ async function compareAll(world: World): Promise<void> {
     });
     await timeline.run(timeline.now + 120_000, () => isOver);
     const result = await running;
-    if (result?.outcome !== 'judged') continue;
+    if (result?.outcome !== 'judged') {
+      await timeline.run(timeline.now + 10_000);
+      continue;
+    }
     const { counts, findings } = result;
     const { records } = boxDisk.fieldTables.tables;
     const wrong = findings.filter(({ reason }) => !model.explained.has(reason));

@@ -21,10 +21,9 @@ export class Scenario {
   constructor(seed: number) {
     const dice = new Dice(seed ^ 0x5eed);
     this.#dice = dice;
-    const readings = dice.between(8, 20);
-    const isLong = dice.chance(0.02);
-    this.interval = isLong ? dice.between(600, 1_800) * SECOND : dice.between(4, 10) * SECOND;
-    this.horizon = readings * this.interval;
+    const isLong = dice.chance(0.01);
+    this.interval = isLong ? dice.between(120, 400) * SECOND : dice.between(4, 10) * SECOND;
+    this.horizon = dice.between(6, 14) * this.interval;
     this.options = {
       meters: dice.between(1, 3),
       session: {

@@ -28,7 +28,7 @@ export class SimulatedDriver implements SwitchDriver {
     life.onEnd(() => this.#isolated());
   }
 
-  fail(fault: DriverFault): void {
+  fail(fault: DriverFault | undefined): void {
     this.#fault = fault;
   }
 
