@@ -74,7 +74,7 @@ export function statusText({ chain, field, gate }: BoxStatus): string {
       lines.push(
         row(
           meter.id,
-          meter.problem ?? meter.state,
+          meter.problem ?? meter.failure ?? meter.state,
           String(meter.recordedTo),
           String(meter.anchoredTo),
           meter.acknowledgedTo.length === 0 ? '–' : meter.acknowledgedTo.join(' '),

@@ -1,5 +1,5 @@
 import type { Engine } from '@meterseal/native';
-import type { Box, MetersealError, Random } from '@meterseal/protocol';
+import type { Box, ErrorCode, MetersealError, Random } from '@meterseal/protocol';
 import { FieldStore } from '../agent/field-store.js';
 import { IdentityKeys } from '../agent/identity-keys.js';
 import type { MeterAgent } from '../agent/meter-agent.js';
@@ -52,6 +52,8 @@ type WiredMeter = ScheduledMeter & {
   readonly config: MeterConfig;
   readonly bus: string;
   recorded: number;
+  /** Code of what its last poll failed with. */
+  failure: ErrorCode | undefined;
 };
 
 /** How long a request under way may still take when the field stops. */
@@ -140,7 +142,7 @@ class Field implements FieldRole {
     };
   }
 
-  async #meterStatus({ agent, config, bus, unit }: WiredMeter): Promise<FieldMeterStatus> {
+  async #meterStatus({ agent, config, bus, unit, failure }: WiredMeter): Promise<FieldMeterStatus> {
     const { number, state, nextSeq, anchoredTo } = await this.#store.meter(config.id);
     return {
       id: config.id,
@@ -148,6 +150,7 @@ class Field implements FieldRole {
       unit,
       state,
       problem: agent.problem ?? null,
+      failure: failure ?? null,
       recordedTo: nextSeq - 1,
       anchoredTo,
       acknowledgedTo: await this.#core.acknowledgedTo(number),
@@ -180,7 +183,7 @@ class Field implements FieldRole {
     const code = (): string => readSecretLine(codeFile, `enrolment code of meter ${id}`);
     const agent = this.#core.addMeter({ meter: id, holder, code, keyOrigin: identity }, profile.id);
     const plan = planReads(profile, acceptUnproven);
-    return { unit, profile, plan, acceptUnproven, agent, config, bus, recorded: 0 };
+    return { unit, profile, plan, acceptUnproven, agent, config, bus, recorded: 0, failure: undefined };
   }
 
   #addCollector({ url, key, tokenFile, caFile }: CollectorConfig): void {
@@ -190,6 +193,19 @@ class Field implements FieldRole {
     this.#core.addCollector(key, new CollectorClient(http));
   }
 
+  /** Told when it begins, when it changes, and when it ends, not at every poll. A poll that was left out tells nothing. */
+  #noteFailure(meter: WiredMeter, failure: MetersealError | undefined, answered: boolean): void {
+    const { log } = this.#options;
+    const { id } = meter.config;
+    if (failure !== undefined && failure.code !== meter.failure) {
+      log.warn({ meter: id, bus: meter.bus, err: failure }, 'meter not read');
+      meter.failure = failure.code;
+    } else if (answered && meter.failure !== undefined) {
+      log.info({ meter: id, bus: meter.bus }, 'meter read again');
+      meter.failure = undefined;
+    }
+  }
+
   #connection(endpoint: ConstructorParameters<typeof HttpClient>[0], name: string): HttpClient {
     const http = new HttpClient(endpoint, name);
     this.#connections.push(http);
@@ -197,9 +213,9 @@ class Field implements FieldRole {
   }
 
   async #record(meter: WiredMeter, sample: Sample): Promise<void> {
-    const { log, mostReadings = Number.POSITIVE_INFINITY } = this.#options;
-    const { startedAt, endedAt, values, raw, serial, failure } = sample;
-    if (failure !== undefined) log.debug({ meter: meter.config.id, err: failure }, 'registers missing');
+    const { mostReadings = Number.POSITIVE_INFINITY } = this.#options;
+    const { startedAt, endedAt, values, raw, serial, failure, answered } = sample;
+    this.#noteFailure(meter, failure, answered);
     if (meter.recorded >= mostReadings) return;
     const polled = { startedAt, endedAt, values, raw, ...(serial === undefined ? {} : { serial }) };
     if (await this.#core.record(meter.agent, polled)) meter.recorded++;

@@ -8,6 +8,8 @@ export type FieldMeterStatus = {
   readonly state: 'new' | 'offered' | 'enrolled';
   /** Code of what keeps it from enrolling. */
   readonly problem: string | null;
+  /** Code of what its last poll failed with. */
+  readonly failure: string | null;
   readonly recordedTo: number;
   readonly anchoredTo: number;
   /** By each collector, in the order of the configuration. */

@@ -128,10 +128,20 @@ t.test('what is wrong with one meter leaves the rest running', async (t) => {
 
   await t.test('a meter, or a port, that is not there is recorded as missing', async (t) => {
     await recorded('GOOD', 'SILENT', 'NO-PORT');
-    t.match(await meter('GOOD'), { last: { answered: true, summary: /kWh/ } });
-    for (const id of ['SILENT', 'NO-PORT']) {
-      t.match(await meter(id), { problem: null, last: { answered: false, summary: 'no answer' } }, id);
-    }
+    t.match(await meter('GOOD'), { failure: null, last: { answered: true, summary: /kWh/ } });
+    const last = { answered: false, summary: 'no answer' };
+    t.match(await meter('SILENT'), { problem: null, failure: 'no-answer', last });
+    t.match(await meter('NO-PORT'), { problem: null, failure: 'port-failed', last });
+  });
+
+  await t.test('a meter that cannot be read is told once, with its bus and why', async (t) => {
+    const told = box.output.split('\n').filter((line) => line.includes('"meter not read"'));
+    t.equal(told.filter((line) => line.includes('"SILENT"') && line.includes('"no-answer"')).length, 1);
+    t.equal(
+      told.filter((line) => line.includes('/dev/no-such-port') && line.includes('"port-failed"')).length,
+      1,
+    );
+    t.notOk(told.some((line) => line.includes('"GOOD"')));
   });
 
   await t.test('each refusal to enrol is one line with its code and what to do', async (t) => {
