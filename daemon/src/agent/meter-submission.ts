@@ -22,6 +22,8 @@ export type SubmissionTools = {
   readonly platformId: string;
   /** `per-transmission` authenticates for every transmission, as the original method has it. */
   readonly sessionUse: 'reused' | 'per-transmission';
+  /** False while a meter's numbers still have to be compared with a collector's. */
+  readonly mayAnchor: (number: number) => boolean;
 };
 
 /** What one meter sends in one transmission. */
@@ -108,18 +110,19 @@ export class MeterSubmission {
    * @throws MetersealError what the platform refuses or why it is away; failures of field.db
    */
   async prepare(most: number): Promise<Transmission | undefined> {
-    const { store } = this.#tools;
+    const { store, mayAnchor } = this.#tools;
     if (this.#refusals.isWaiting) return undefined;
     const meter = await this.#meter();
     const [next] = await store.unanchored(meter, 1);
-    if (this.#isCompared && next === undefined) return undefined;
+    if (this.#isCompared && (next === undefined || !mayAnchor(this.#number))) return undefined;
     // Before lost numbers are filled, the end of the chain must be known anew: it may have got some of them by now.
     if (next !== undefined && next.seq > meter.anchoredTo + 1) this.forget();
     const session = this.#session ?? (await this.#open());
     const shared = await this.#shared(most);
     if (shared.length > 0) return { session, records: shared, more: true };
     this.#isCompared = true;
-    return this.#following(session, most);
+    // A collector may have seen numbers that the chain has not: they must not be used again.
+    return mayAnchor(this.#number) ? this.#following(session, most) : undefined;
   }
 
   /**

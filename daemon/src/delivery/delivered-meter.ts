@@ -23,6 +23,8 @@ export type DelivererTools = {
   readonly collectorKey: Uint8Array;
   /** False while a meter's numbers still have to be compared with the chain's. */
   readonly mayDeliver: (number: number) => boolean;
+  /** Told once of each meter whose numbers were compared with the collector's, or could not be. */
+  readonly onCompared?: (number: number) => void;
   /** Makes sure that no number up to `peak` is used again; `ackedTo` is where the outbox is sure of. */
   readonly restartNumbers: (
     number: number,

@@ -25,6 +25,8 @@ type Lane = {
   readonly refusals: BackOff;
   isOpened: boolean;
   isReconciled: boolean;
+  /** True once its numbers were compared with the collector's, or that was tried in vain. */
+  isCompared: boolean;
   /** True after a refusal: the first one only means that we do not know what the collector holds. */
   isDoubted: boolean;
 };
@@ -73,8 +75,17 @@ export class Deliverer {
       refusals,
       isOpened: false,
       isReconciled: false,
+      isCompared: false,
       isDoubted: false,
     });
+  }
+
+  /**
+   * True once a meter's numbers were compared with the collector's, so that new ones may go to the chain; and if that
+   * could not be done: a collector that is away, or refuses the meter, does not hold up anchoring.
+   */
+  mayAnchor(number: number): boolean {
+    return this.#lanes.get(number)?.isCompared ?? false;
   }
 
   /**
@@ -85,6 +96,15 @@ export class Deliverer {
    *   of the outbox. Nothing is lost. What concerns one meter leaves the others running, and is not thrown
    */
   async deliver(): Promise<boolean> {
+    try {
+      return await this.#deliver();
+    } catch (error) {
+      for (const lane of this.#lanes.values()) this.#compared(lane);
+      throw error;
+    }
+  }
+
+  async #deliver(): Promise<boolean> {
     const lanes = [...this.#lanes.values()].filter(
       ({ meter, refusals }) => this.#tools.mayDeliver(meter.number) && !refusals.isWaiting,
     );
@@ -162,9 +182,16 @@ export class Deliverer {
     }
   }
 
+  #compared(lane: Lane): void {
+    if (lane.isCompared) return;
+    lane.isCompared = true;
+    this.#tools.onCompared?.(lane.meter.number);
+  }
+
   /** The collector and we do not agree on this meter: it is compared anew, the first time at once. */
   #refused(lane: Lane, error: MetersealError): void {
     lane.isReconciled = false;
+    this.#compared(lane);
     if (error.code === 'unknown-meter') lane.isOpened = false;
     if (lane.isDoubted) lane.refusals.failed();
     lane.isDoubted = true;
@@ -178,6 +205,7 @@ export class Deliverer {
     if (!lane.isReconciled) {
       await reconcileWithCollector(meter, this.#tools);
       lane.isReconciled = true;
+      this.#compared(lane);
     }
     let state = await outbox.delivery(meter.number, collectorKey);
     const records = await outbox.pending(meter.number, state.ackedTo, share);

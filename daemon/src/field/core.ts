@@ -69,7 +69,11 @@ export class FieldCore {
       this.#fail = resolve;
     });
     this.#recorder = new Recorder(store, engine, random, software);
-    this.#submitter = new Submitter({ ...options, recorder: this.#recorder });
+    this.#submitter = new Submitter({
+      ...options,
+      recorder: this.#recorder,
+      mayAnchor: (number) => this.#deliveries.every(({ deliverer }) => deliverer.mayAnchor(number)),
+    });
     this.#clock = new ClockWatch(clock, synchronised, (ms) => {
       log.warn({ ms }, 'the wall clock was set');
       this.#event({ kind: 'clock-step', ms });
@@ -98,6 +102,7 @@ export class FieldCore {
       platformId,
       collectorKey: key,
       mayDeliver: (number) => this.#submitter.mayDeliver(number),
+      onCompared: () => this.#submitting.wake(),
       restartNumbers: async (number, seen) => {
         await restartNumbers(store, this.#recorder, number, seen);
         this.#submitting.wake();

@@ -43,6 +43,8 @@ export class FieldBench {
   /** Everything that was logged. */
   readonly log: LogLine[] = [];
   readonly random = seededRandom('field');
+  /** False while the numbers still have to be compared with a collector's. */
+  mayAnchor: (number: number) => boolean = () => true;
   readonly logger = createLogger('debug', { write: (line) => this.log.push(JSON.parse(line) as LogLine) });
   store!: FieldStore;
   recorder!: Recorder;
@@ -227,6 +229,7 @@ export class FieldBench {
       log: this.logger,
       platformId: PLATFORM_ID,
       sessionUse: this.#options.sessionUse ?? 'reused',
+      mayAnchor: (number) => this.mayAnchor(number),
     });
   }
 

@@ -44,6 +44,11 @@ export class LossyProxy {
     this.#faults.push({ what, loss, times });
   }
 
+  /** Forgets all losses that did not happen yet. */
+  heal(): void {
+    this.#faults.length = 0;
+  }
+
   /**
    * The next answer to what begins with `what` is held back.
    *

@@ -249,7 +249,7 @@ t.test('a box that was cloned takes no number of the other, and both are told of
   const recorder = new Recorder(store, engine, bench.random, 'meterseal/clone');
   const { platform, logger: log } = bench;
   const common = { platform, engine, clock: bench.box.clock, log, platformId: PLATFORM_ID };
-  const clone = new Submitter({ ...common, store, recorder, sessionUse: 'reused' });
+  const clone = new Submitter({ ...common, store, recorder, sessionUse: 'reused', mayAnchor: () => true });
   clone.add(meter);
   t.teardown(() => clone.close());
 
@@ -289,4 +289,22 @@ t.test('a chain that ends below what it gave receipts for is asked no more than 
   t.equal(bench.proxy.count('POST /v1/sessions'), 2);
   t.match(bench.log.at(-1), { msg: 'meter refused by the platform', err: { code: 'behind-witness' } });
   t.equal(bench.submitter.sessions, 0);
+});
+
+t.test('new readings wait until a collector was asked for numbers that the chain has not seen', async (t) => {
+  const bench = await FieldBench.start(t);
+  const meter = await bench.meter('EM:1');
+  await bench.record(meter, 2);
+  await bench.submitAll();
+  await bench.restart();
+  await bench.record(meter, 2);
+  bench.mayAnchor = () => false;
+  await bench.submitAll();
+  await bench.submitAll();
+  t.ok(bench.submitter.mayDeliver(meter.meter.number), 'the chain was asked, and the collector can be');
+  t.equal((await bench.anchored(meter)).size, 2);
+  t.equal(bench.proxy.count('POST /v1/sessions'), 2, 'waiting costs no sessions');
+  bench.mayAnchor = () => true;
+  await bench.submitAll();
+  t.equal((await bench.anchored(meter)).size, 4);
 });

@@ -48,10 +48,10 @@ t.test('nothing is delivered before the numbers were compared with the chain', a
   const bench = await DeliveryBench.start(t);
   const meter = await bench.meter('EM:1');
   await bench.field.record(meter);
-  bench.mayDeliver = false;
+  bench.mayDeliver = () => false;
   t.notOk(await bench.deliverer.deliver());
   t.same(bench.proxy.seen, []);
-  bench.mayDeliver = true;
+  bench.mayDeliver = () => true;
   await bench.deliverAll();
   t.same(await bench.height(meter), { first: 1, seq: 1 });
 });
@@ -324,4 +324,27 @@ t.test('a collector that lost everything gets everything again', async (t) => {
   await bench.deliverAll();
   t.same(await bench.height(two), { first: 1, seq: 4 });
   t.ok((await bench.agrees(one)) && (await bench.agrees(two)));
+});
+
+t.test('a meter may be anchored once its numbers were compared, or could not be', async (t) => {
+  const bench = await DeliveryBench.start(t);
+  const [one, two] = [await bench.meter('EM:1'), await bench.meter('EM:2')];
+  const compared: number[] = [];
+  const onCompared = (number: number): unknown => compared.push(number);
+  const mayAnchor = (): boolean[] => [one, two].map(({ meter }) => bench.deliverer.mayAnchor(meter.number));
+  bench.restart({ onCompared });
+  t.same(mayAnchor(), [false, false]);
+  bench.mayDeliver = (number) => number === one.meter.number;
+  await bench.deliverAll();
+  t.same(mayAnchor(), [true, false]);
+  bench.mayDeliver = () => true;
+  await bench.deliverAll();
+  await bench.deliverAll();
+  t.same(compared, [one.meter.number, two.meter.number], 'told once of each');
+
+  bench.restart({ onCompared });
+  bench.proxy.isCut = true;
+  await t.rejects(bench.deliverer.deliver(), { code: 'unreachable' });
+  t.same(mayAnchor(), [true, true], 'a collector that is away does not hold up anchoring');
+  t.notOk(bench.deliverer.mayAnchor(99), 'a meter that nobody knows');
 });

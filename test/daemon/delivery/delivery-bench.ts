@@ -29,8 +29,8 @@ export class DeliveryBench {
   readonly #http: HttpClient;
   collector!: Collector;
   deliverer!: Deliverer;
-  /** While false the numbers still have to be compared with the chain's. */
-  mayDeliver = true;
+  /** False while the numbers still have to be compared with the chain's. */
+  mayDeliver: (number: number) => boolean = () => true;
   #server!: ReceiverServer;
 
   private constructor(t: Test, field: FieldBench, proxy: LossyProxy) {
@@ -78,7 +78,7 @@ export class DeliveryBench {
       log,
       platformId: PLATFORM_ID,
       collectorKey: collectorKey.publicKey,
-      mayDeliver: () => this.mayDeliver,
+      mayDeliver: (number) => this.mayDeliver(number),
       restartNumbers: (number, seen) => restartNumbers(store, recorder, number, seen),
       ...change,
     });
