@@ -55,8 +55,10 @@ export class FrameFile {
         cut = size - found.torn;
         size = found.torn;
         await file.truncate(size);
-        await file.sync();
       }
+      // A process that was killed may have written what it did not live to sync: it must be on the disk before anything
+      // is said to be held because of it.
+      await file.sync();
       return new FrameFile(file, format, what, size, { ...found, cut });
     } catch (error) {
       await file.close();
