@@ -29,18 +29,16 @@ export function isDrained(world: World): boolean {
   return (
     meters.length === world.meters.length &&
     events.length === 0 &&
-    meters.every(
-      ({ number, state, nextSeq, anchoredTo }) =>
-        state === 'enrolled' &&
-        anchoredTo === nextSeq - 1 &&
-        (deliveries.find((row) => row.meter === number)?.ackedTo ?? 0) === nextSeq - 1,
-    ) &&
-    records.every(
-      ({ meter, seq, version }) =>
-        version === 0 ||
-        deliveries.some((row) => row.meter === meter && seq < row.first) ||
-        voidDeliveries.some((row) => row.meter === meter && row.seq === seq),
-    )
+    meters.every(({ state }) => state === 'enrolled') &&
+    records.every(({ meter, seq, version }) => {
+      const delivery = deliveries.find((row) => row.meter === meter);
+      const isSent =
+        version === 0
+          ? seq <= (delivery?.ackedTo ?? 0)
+          : voidDeliveries.some((row) => row.meter === meter && row.seq === seq);
+      const isAnchored = seq <= meters.find(({ number }) => number === meter)!.anchoredTo;
+      return isAnchored && (isSent || seq < (delivery?.first ?? 1));
+    })
   );
 }
 

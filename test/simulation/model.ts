@@ -64,6 +64,12 @@ export class Model {
     if (!holds) this.problem(what);
   }
 
+  /** field.db is put back to an earlier copy: what it said before is void, and the field may not remember it. */
+  putBack(): void {
+    this.recordings.clear();
+    this.explained.add('lost-by-field').add('equivocation');
+  }
+
   recorded(meter: string, { seq, hash }: StoredRecord): void {
     let known = this.recordings.get(meter);
     if (known === undefined) {

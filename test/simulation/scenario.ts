@@ -206,7 +206,7 @@ export class Scenario {
       world,
       'field.db is put back',
       () => {
-        world.model.explained.add('lost-by-field').add('equivocation');
+        world.model.putBack();
         world.field.kill();
         world.boxDisk.fieldTables.putBack(copy!);
       },
