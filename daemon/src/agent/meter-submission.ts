@@ -24,6 +24,8 @@ export type SubmissionTools = {
   readonly sessionUse: 'reused' | 'per-transmission';
   /** False while a meter's numbers still have to be compared with a collector's. */
   readonly mayAnchor: (number: number) => boolean;
+  /** The lowest number whose void record has to reach a collector before the chain; undefined where none has to wait. */
+  readonly undeliveredVoid: (number: number) => Promise<number | undefined>;
 };
 
 /** What one meter sends in one transmission. */
@@ -232,7 +234,9 @@ export class MeterSubmission {
       await store.fillLost(this.#number, (like, seq) => recorder.lost(like, seq), most);
       due = await store.unanchored(meter, most);
     }
-    const records = due.filter(({ seq }, i) => seq === meter.anchoredTo + 1 + i);
+    const end = (await this.#tools.undeliveredVoid(this.#number)) ?? Number.POSITIVE_INFINITY;
+    const records = due.filter(({ seq }, i) => seq === meter.anchoredTo + 1 + i && seq < end);
+    if (records.length === 0) return undefined;
     return { session, records, more: due.length === most || records.length < due.length };
   }
 

@@ -25,6 +25,8 @@ export type DelivererTools = {
   readonly mayDeliver: (number: number) => boolean;
   /** Told once of each meter whose numbers were compared with the collector's, or could not be. */
   readonly onCompared?: (number: number) => void;
+  /** Told whenever a meter's void records were acknowledged: the chain may get them now. */
+  readonly onVoidsDelivered?: (number: number) => void;
   /** Makes sure that no number up to `peak` is used again; `ackedTo` is where the outbox is sure of. */
   readonly restartNumbers: (
     number: number,

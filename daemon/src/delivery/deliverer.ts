@@ -63,6 +63,7 @@ const OF_ONE_METER: readonly ErrorCode[] = [
 export class Deliverer {
   readonly #tools: DelivererTools;
   readonly #lanes = new Map<number, Lane>();
+  #isInReach = false;
 
   constructor(tools: DelivererTools) {
     this.#tools = tools;
@@ -89,6 +90,20 @@ export class Deliverer {
   }
 
   /**
+   * The lowest number of a meter whose void record the collector still has to get. It gets that before the chain does:
+   * a comparison in between would find the reading delivered and another hash anchored, and accuse the box.
+   *
+   * @returns undefined also where the collector is away, or refuses the meter: then it does not hold up anchoring
+   */
+  async undeliveredVoid(number: number): Promise<number | undefined> {
+    const { outbox, collectorKey } = this.#tools;
+    const lane = this.#lanes.get(number);
+    if (lane === undefined || !this.#isInReach || lane.isDoubted || lane.refusals.isWaiting) return undefined;
+    const { first, ackedTo } = await outbox.delivery(number, collectorKey);
+    return (await outbox.unsentVoids(number, collectorKey, first, ackedTo, 1))[0]?.seq;
+  }
+
+  /**
    * One request for all meters that have something to deliver.
    *
    * @returns true while there is more
@@ -97,8 +112,11 @@ export class Deliverer {
    */
   async deliver(): Promise<boolean> {
     try {
-      return await this.#deliver();
+      const more = await this.#deliver();
+      this.#isInReach = true;
+      return more;
     } catch (error) {
+      this.#isInReach = false;
       for (const lane of this.#lanes.values()) this.#compared(lane);
       throw error;
     }
@@ -252,6 +270,7 @@ export class Deliverer {
     await outbox.saveDelivery(lane.meter.number, collectorKey, { ...expected, acknowledgement }, voids);
     lane.refusals.succeeded();
     lane.isDoubted = false;
+    if (voids.length > 0) this.#tools.onVoidsDelivered?.(lane.meter.number);
   }
 
   /** Tells the collector that the numbers up to `to` will never come. */

@@ -73,6 +73,12 @@ export class FieldCore {
       ...options,
       recorder: this.#recorder,
       mayAnchor: (number) => this.#deliveries.every(({ deliverer }) => deliverer.mayAnchor(number)),
+      undeliveredVoid: async (number) => {
+        const waiting = await Promise.all(
+          this.#deliveries.map(({ deliverer }) => deliverer.undeliveredVoid(number)),
+        );
+        return waiting.filter((seq) => seq !== undefined).sort((a, b) => a - b)[0];
+      },
     });
     this.#clock = new ClockWatch(clock, synchronised, (ms) => {
       log.warn({ ms }, 'the wall clock was set');
@@ -103,6 +109,7 @@ export class FieldCore {
       collectorKey: key,
       mayDeliver: (number) => this.#submitter.mayDeliver(number),
       onCompared: () => this.#submitting.wake(),
+      onVoidsDelivered: () => this.#submitting.wake(),
       restartNumbers: async (number, seen) => {
         await restartNumbers(store, this.#recorder, number, seen);
         this.#submitting.wake();

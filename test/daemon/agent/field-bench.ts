@@ -45,6 +45,8 @@ export class FieldBench {
   readonly random = seededRandom('field');
   /** False while the numbers still have to be compared with a collector's. */
   mayAnchor: (number: number) => boolean = () => true;
+  /** The lowest number whose void record has to reach a collector first. */
+  undeliveredVoid: (number: number) => Promise<number | undefined> = async () => undefined;
   readonly logger = createLogger('debug', { write: (line) => this.log.push(JSON.parse(line) as LogLine) });
   store!: FieldStore;
   recorder!: Recorder;
@@ -230,6 +232,7 @@ export class FieldBench {
       platformId: PLATFORM_ID,
       sessionUse: this.#options.sessionUse ?? 'reused',
       mayAnchor: (number) => this.mayAnchor(number),
+      undeliveredVoid: (number) => this.undeliveredVoid(number),
     });
   }
 

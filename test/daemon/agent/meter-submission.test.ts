@@ -249,7 +249,8 @@ t.test('a box that was cloned takes no number of the other, and both are told of
   const recorder = new Recorder(store, engine, bench.random, 'meterseal/clone');
   const { platform, logger: log } = bench;
   const common = { platform, engine, clock: bench.box.clock, log, platformId: PLATFORM_ID };
-  const clone = new Submitter({ ...common, store, recorder, sessionUse: 'reused', mayAnchor: () => true });
+  const peers = { mayAnchor: () => true, undeliveredVoid: async () => undefined };
+  const clone = new Submitter({ ...common, store, recorder, sessionUse: 'reused', ...peers });
   clone.add(meter);
   t.teardown(() => clone.close());
 
