@@ -74,6 +74,8 @@ export async function openSpoolFile(path: string): Promise<SpoolFile> {
 async function openForAppending(path: string): Promise<FileHandle> {
   const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
   const file = await open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
+  // A process that was killed may have written what it did not live to sync: it is believed from here on.
+  await file.sync();
   // The name itself must survive a power cut too.
   const folder = await open(dirname(path), 'r');
   try {

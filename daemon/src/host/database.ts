@@ -44,7 +44,12 @@ export class Database {
     try {
       for (const pragma of options.pragmas ?? []) await database.exec(`PRAGMA ${pragma}`);
       const { schema } = options;
-      if (schema !== undefined) await database.transaction(() => database.exec(schema));
+      if (schema !== undefined) {
+        await database.transaction(() => database.exec(schema));
+        // A process that was killed may have committed what it did not live to sync: it must be on the disk before
+        // anything is told because of it. A checkpoint syncs the log first, and is no work where there is none.
+        await database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      }
       return database;
     } catch (error) {
       await database.close();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Database } from 'meterseal/internal/host/database';
@@ -24,6 +24,20 @@ t.test('values come back as they went in', async (t) => {
   t.same(rows, [{ id: 1 }, { id: 2 }]);
   t.equal(await database.get('SELECT id FROM item WHERE id = ?', 9), undefined);
   await database.close();
+});
+
+t.test('what a killed process has committed is synced before anybody is told of it', async (t) => {
+  const options = { schema: SCHEMA, pragmas: ['journal_mode=WAL', 'synchronous=FULL'] };
+  const path = fresh();
+  const killed = await Database.open(path, options);
+  await killed.run('INSERT INTO item (number) VALUES (1)');
+  const left = fresh();
+  for (const suffix of ['', '-wal']) await copyFile(path + suffix, left + suffix);
+  t.not((await stat(`${left}-wal`)).size, 0, 'it stands in the log, synced or not');
+  const next = await Database.open(left, options);
+  t.equal((await stat(`${left}-wal`)).size, 0, 'opening has synced the log and brought it into the file');
+  t.same(await next.all('SELECT number FROM item'), [{ number: 1 }]);
+  for (const database of [killed, next]) await database.close();
 });
 
 t.test('a file is made for its owner only, and a link is not followed', async (t) => {
