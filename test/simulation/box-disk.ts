@@ -35,6 +35,7 @@ export class BoxDisk {
 
   cutPower(dice: Dice): void {
     this.fieldTables.cutPower();
+    this.chainStore.cutPower();
     const fate = dice.below(4);
     if (fate === 0) this.#checkpoint = this.#syncedCheckpoint;
     if (fate === 1) this.#checkpoint = this.#checkpoint?.slice(0, dice.below(this.#checkpoint.length));
@@ -51,13 +52,17 @@ export class BoxDisk {
     const failure = (): MetersealError =>
       new MetersealError('file-unusable', "couldn't write database: disk I/O error");
     // Inside a transaction and for what only reads nothing reaches the disk.
-    const write = <T>(what: string, apply: () => Promise<T>): Promise<T> =>
-      writes.do(life, what, apply, failure);
+    const write = <T>(what: string, apply: () => Promise<T>, unsynced?: () => unknown): Promise<T> =>
+      writes.do(life, what, apply, failure, unsynced);
     return {
       exec: async (sql) => {
         if (life.ended) return never();
         if (sql !== 'COMMIT') return plain.exec(sql);
-        await write('commits field.db', () => plain.exec(sql));
+        await write(
+          'commits field.db',
+          () => plain.exec(sql),
+          () => tables.commit(false),
+        );
       },
       run: async (sql, params) => {
         if (life.ended) return never();
@@ -87,6 +92,8 @@ export class BoxDisk {
   /** chain.db as one process sees it. */
   chainStoreFor(life: Life, writes: Writes): ChainStore {
     const store = this.chainStore;
+    // To open it is to sync it.
+    store.sync();
     const failure = (): MetersealError =>
       new MetersealError('file-unusable', "couldn't write database: disk I/O error");
     const seen = <T>(read: () => Promise<T>): Promise<T> => (life.ended ? never() : read());
@@ -109,7 +116,13 @@ export class BoxDisk {
       close: async () => {},
       initialise: (id) => writes.do(life, 'begins chain.db', () => store.initialise(id), failure),
       commit: (write) =>
-        writes.do(life, `commits block ${write.block.height}`, () => store.commitNow(write), failure),
+        writes.do(
+          life,
+          `commits block ${write.block.height}`,
+          () => store.commitNow(write, true),
+          failure,
+          () => store.commitNow(write, false),
+        ),
     };
   }
 
@@ -145,20 +158,27 @@ export class BoxDisk {
 
   spoolFile(life: Life, writes: Writes): SpoolFile {
     const failure = (): Error => Object.assign(new Error('disk failed'), { code: 'EIO' });
-    const write = (what: string, apply: () => void): Promise<void> => writes.do(life, what, apply, failure);
+    const write = (what: string, apply: () => void, unsynced?: () => void): Promise<void> =>
+      writes.do(life, what, apply, failure, unsynced);
     const add = (bytes: Uint8Array): void => {
       this.#spool = Buffer.concat([this.#spool, bytes]);
     };
     const sync = (): void => {
       this.#syncedSpool = this.#spool.length;
     };
+    // To open it is to sync it.
+    sync();
     return {
       read: async () => (life.ended ? never() : this.#spool.slice()),
       append: (bytes) =>
-        write('appends to the spool', () => {
-          add(bytes);
-          sync();
-        }),
+        write(
+          'appends to the spool',
+          () => {
+            add(bytes);
+            sync();
+          },
+          () => add(bytes),
+        ),
       note: (bytes) => write('notes in the spool', () => add(bytes)),
       truncate: (length) =>
         write('cuts the spool', () => {

@@ -561,6 +561,7 @@ export function plainConnection(tables: FieldTables): SqlConnection {
       else if (sql === 'COMMIT') tables.commit(isSynced);
       else if (sql === 'ROLLBACK') tables.rollback();
       else if (sql.startsWith('PRAGMA synchronous')) isSynced = sql.endsWith('FULL');
+      else if (sql.startsWith('PRAGMA wal_checkpoint')) tables.commit(isSynced);
     },
     async run(sql, params) {
       const changes = tables.change(sql, params);

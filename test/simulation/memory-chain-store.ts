@@ -13,6 +13,8 @@ import type {
 /** chain.db in memory: what was committed. That it answers as the SQLite store does shows memory-chain-store.test.ts. */
 export class MemoryChainStore implements ChainStore {
   #platformId: string | undefined;
+  /** How many rows of each table a power cut leaves. */
+  #synced = [0, 0, 0, 0, 0, 0];
   readonly #blocks: StoredBlock[] = [];
   readonly #tiles: StoredTile[] = [];
   readonly #ranges: EntryRange[] = [];
@@ -103,11 +105,11 @@ export class MemoryChainStore implements ChainStore {
   }
 
   async commit(write: BlockWrite): Promise<void> {
-    this.commitNow(write);
+    this.commitNow(write, true);
   }
 
-  /** The same as `commit`, over when it returns. */
-  commitNow({ block, tiles, ranges, meters, enrolments, verdicts }: BlockWrite): void {
+  /** The same as `commit`, over when it returns. @param isSynced false: a power cut before the next one takes it back */
+  commitNow({ block, tiles, ranges, meters, enrolments, verdicts }: BlockWrite, isSynced: boolean): void {
     const head = this.#blocks.at(-1);
     if (block.height !== (head?.height ?? 0) + 1) throw new Error(`block ${block.height} is no next one`);
     this.#blocks.push(block);
@@ -116,6 +118,19 @@ export class MemoryChainStore implements ChainStore {
     this.#meters.push(...meters);
     this.#enrolments.push(...enrolments);
     this.#verdicts.push(...verdicts);
+    if (isSynced) this.sync();
+  }
+
+  sync(): void {
+    this.#synced = this.#tables.map(({ length }) => length);
+  }
+
+  cutPower(): void {
+    for (const [i, table] of this.#tables.entries()) table.length = this.#synced[i]!;
+  }
+
+  get #tables(): unknown[][] {
+    return [this.#blocks, this.#tiles, this.#ranges, this.#meters, this.#enrolments, this.#verdicts];
   }
 
   /** The committed blocks, for a model that looks on. */

@@ -97,6 +97,7 @@ export class Scenario {
       'dies-before',
       'dies-after',
       'dies-after',
+      'dies-unsynced',
       'fails-before',
       'fails-after',
     ]);

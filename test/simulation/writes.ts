@@ -7,6 +7,8 @@ export type WriteFate =
   /** The process ends just before it, or just after it, before it hears of it. */
   | 'dies-before'
   | 'dies-after'
+  /** The process ends in the middle of it: others see it, but a power cut may still take it back. */
+  | 'dies-unsynced'
   /** The disk refuses it, or does it and says that it did not. */
   | 'fails-before'
   | 'fails-after';
@@ -46,14 +48,22 @@ export class Writes {
   /**
    * @param apply what the write does, at once
    * @param failure what a write that fails throws
+   * @param unsynced what it has done before the disk was asked to keep it; all of it where nothing is said
    */
-  async do<T>(life: Life, what: string, apply: () => T | Promise<T>, failure: () => Error): Promise<T> {
+  async do<T>(
+    life: Life,
+    what: string,
+    apply: () => T | Promise<T>,
+    failure: () => Error,
+    unsynced: () => unknown = apply,
+  ): Promise<T> {
     if (life.ended) return never();
     const { timeline, dice, trace } = this.#tools;
     const { fate, die } = this.#next();
     trace.add(`${timeline.now} ${this.#name} ${what}${fate === undefined ? '' : ` ${fate}`}`);
     if (fate === 'fails-before') throw failure();
-    if (fate === 'dies-before') die();
+    if (fate === 'dies-unsynced') void unsynced();
+    if (fate === 'dies-before' || fate === 'dies-unsynced') die();
     if (life.ended) return never();
     const result = await apply();
     if (fate === 'fails-after') throw failure();
@@ -87,7 +97,7 @@ export class Writes {
     if (fate === 'dies-before') die();
     if (life.ended) return;
     apply();
-    if (fate === 'dies-after') die();
+    if (fate === 'dies-after' || fate === 'dies-unsynced') die();
   }
 
   #next(): { readonly fate: WriteFate | undefined; readonly die: () => void } {
