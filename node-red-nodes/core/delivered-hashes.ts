@@ -32,7 +32,8 @@ const MAX_SEARCH_HASHES = 2_000_000;
  */
 export class DeliveredHashes {
   readonly #tools: DeliveredTools;
-  readonly #found = new Map<string, Uint8Array>();
+  /** Several of one number where the box has stated it more than once. */
+  readonly #found = new Map<string, Uint8Array[]>();
   readonly #signed = new Map<number, boolean>();
   readonly #searched = new Set<string>();
   readonly #budget = { hashes: MAX_SEARCH_HASHES };
@@ -55,9 +56,9 @@ export class DeliveredHashes {
     return delivered;
   }
 
-  /** The reading hash that was delivered under a number; undefined where that was not found out. */
-  get(subject: number, seq: number): Uint8Array | undefined {
-    return this.#found.get(`${subject}/${seq}`);
+  /** Whether a reading is proven to have been delivered under a number. */
+  has(subject: number, seq: number, hash: Uint8Array): boolean {
+    return this.#found.get(`${subject}/${seq}`)?.some((found) => equalBytes(found, hash)) ?? false;
   }
 
   async #lookInto(meter: KnownMeter, seq: number): Promise<void> {
@@ -86,7 +87,10 @@ export class DeliveredHashes {
     const candidates = Array.from({ length: count }, (_, i) => this.#candidates(meter, from + i));
     const base = start === undefined ? RUNNING_HASH_START : deliveries.runningHash(start);
     const found = searchRunningHash(hasher, base, deliveries.runningHash(end), candidates, this.#budget);
-    for (const [i, hash] of (found ?? []).entries()) this.#found.set(`${meter.subject}/${from + i}`, hash);
+    for (const [i, hash] of (found ?? []).entries()) {
+      const number = `${meter.subject}/${from + i}`;
+      this.#found.set(number, [...(this.#found.get(number) ?? []), hash]);
+    }
   }
 
   /** What may have been delivered: the first version held, what the chain says, other versions. */

@@ -1,5 +1,5 @@
 import type { GapReason, VerdictReason } from '@meterseal/protocol';
-import { equalBytes, toHex } from '@meterseal/protocol';
+import { toHex } from '@meterseal/protocol';
 import type { ChainFlaw, ChainView } from './chain-view.js';
 import { Findings } from './findings.js';
 import type { JudgedMeter, MatchVisitor } from './match.js';
@@ -14,8 +14,8 @@ export interface Testimony {
   isAcknowledged(subject: number, seq: number): boolean;
   /** A gap statement of the meter covers it. */
   gapAt(subject: number, seq: number): GapReason | undefined;
-  /** The reading hash that a delivery statement, by a key enrolled on the chain, proves to have been delivered. */
-  deliveredHash(subject: number, seq: number): Uint8Array | undefined;
+  /** A delivery statement, by a key enrolled on the chain, proves that this reading hash was delivered. */
+  wasDelivered(subject: number, seq: number, hash: Uint8Array): boolean;
   /** The identity key that opened a session is one that the meter's openings name. */
   isKnownKey(subject: number, identityKey: Uint8Array): boolean;
 }
@@ -164,8 +164,7 @@ class Judgement implements MatchVisitor {
     const voidRow = held.find((other) => index.hashes.same(other, chain.hashes, entry));
     const replaces = voidRow === undefined ? undefined : index.replacedBy(voidRow);
     if (replaces === toHex(hash)) return 'refused-by-platform';
-    const delivered = testimony.deliveredHash(meter.subject, seq);
-    if (delivered === undefined || !equalBytes(delivered, hash)) return 'hash-differs';
+    if (!testimony.wasDelivered(meter.subject, seq, hash)) return 'hash-differs';
     return replaces === REPLACES_UNKNOWN ? 'lost-by-field' : 'equivocation';
   }
 }

@@ -48,7 +48,7 @@ export async function gatherTestimony(input: TestimonyInput): Promise<Testimony>
     isAcknowledged: (subject, seq) =>
       isWithin(heights.get(subject) ?? [], seq) || isWithin(chain.acknowledged.get(subject) ?? [], seq),
     gapAt: (subject, seq) => stated.get(subject)?.find(({ from, to }) => from <= seq && seq <= to)?.reason,
-    deliveredHash: (subject, seq) => hashes.get(subject, seq),
+    wasDelivered: (subject, seq, hash) => hashes.has(subject, seq, hash),
     isKnownKey: (subject, identityKey) => {
       let known = knownKeys.get(identityKey);
       if (known === undefined) {

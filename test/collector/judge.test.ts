@@ -6,7 +6,7 @@ import { judge } from '@meterseal/node-red-meterseal/internal/judge';
 import { SeqRows } from '@meterseal/node-red-meterseal/internal/seq-rows';
 import { SpoolIndex } from '@meterseal/node-red-meterseal/internal/spool-index';
 import type { GapReason } from '@meterseal/protocol';
-import { toHex, utf8 } from '@meterseal/protocol';
+import { equalBytes, toHex, utf8 } from '@meterseal/protocol';
 import t from 'tap';
 import { keyOf } from './sample-meter.js';
 
@@ -88,7 +88,8 @@ function run(given: Case): string[] {
     isDelivered: () => given.delivered ?? false,
     isAcknowledged: (_subject, seq) => seq === 5 && (given.acknowledged ?? false),
     gapAt: () => given.gap,
-    deliveredHash: () => (given.proven === undefined ? undefined : hashOf(given.proven)),
+    wasDelivered: (_subject, _seq, hash) =>
+      given.proven !== undefined && equalBytes(hash, hashOf(given.proven)),
     isKnownKey: () => given.unknownKey !== true,
   };
   const meters = given.stranger === true ? [] : [{ subject: 1, meter: 'EM-1' }];
