@@ -45,6 +45,8 @@ export class Model {
   readonly explained = new Set<VerdictReason>();
   /** Several may be judged: how often each outcome came. */
   readonly outcomes = new Map<string, number>();
+  /** Readings, by meter and number, of which the last comparison said that the box stated two. */
+  readonly statedTwice = new Set<string>();
   #window: { readonly since: number; readonly max: number } | undefined;
   /** The gate does not get its turn, or its driver is at fault: then the switch may be late, but nothing may pass. */
   isGateHindered = false;
@@ -64,10 +66,16 @@ export class Model {
     if (!holds) this.problem(what);
   }
 
-  /** field.db is put back to an earlier copy: what it said before is void, and the field may not remember it. */
-  putBack(): void {
+  /**
+   * field.db is put back to an earlier copy: what it said before is void, and the field does not remember it.
+   *
+   * @param isFair chain and collector are in reach, and tell the field. Else it may use a number twice: see
+   *   docs/known-issues.md
+   */
+  putBack(isFair: boolean): void {
     this.recordings.clear();
-    this.explained.add('lost-by-field').add('equivocation');
+    this.explained.add('lost-by-field');
+    if (!isFair) this.explained.add('equivocation');
   }
 
   recorded(meter: string, { seq, hash }: StoredRecord): void {

@@ -123,6 +123,8 @@ async function compareAll(world: World): Promise<void> {
     }
     const { counts, findings } = result;
     const { records } = boxDisk.fieldTables.tables;
+    for (const { meter, seq, reason } of findings)
+      if (reason === 'equivocation') model.statedTwice.add(`${meter} ${seq}`);
     const wrong = findings.filter(({ reason }) => !model.explained.has(reason));
     const list = wrong.map(({ meter, seq, reason }) => `${meter} ${seq} ${reason}`);
     model.expect(wrong.length === 0, `the last comparison found ${list.join(', ')}`);

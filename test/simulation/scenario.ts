@@ -15,6 +15,7 @@ export class Scenario {
   readonly horizon: number;
   readonly interval: number;
   readonly #dice: Dice;
+  readonly #isRolledBack: boolean;
   /** What is done to it, for whoever reads a failure. */
   readonly troubles: string[] = [];
 
@@ -32,11 +33,17 @@ export class Scenario {
       },
       sessionUse: dice.chance(0.15) ? 'per-transmission' : 'reused',
     };
+    this.#isRolledBack = dice.chance(0.06);
   }
 
   /** Plans all of it; nothing has started yet. */
   plan(world: World): void {
     const dice = this.#dice;
+    if (this.#isRolledBack && dice.chance(0.4)) {
+      this.#several(1, 3, () => this.#comparison(world));
+      this.#rollback(world, true);
+      return;
+    }
     if (dice.chance(0.6)) this.#weather(world);
     if (dice.chance(0.4)) this.#slowDisks(world);
     if (dice.chance(0.7)) this.#several(1, 4, () => this.#death(world));
@@ -47,7 +54,7 @@ export class Scenario {
     if (dice.chance(0.2)) this.#orderlyStop(world);
     if (dice.chance(0.15)) this.#several(1, 2, () => this.#driverFault(world));
     this.#several(1, 4, () => this.#comparison(world));
-    if (dice.chance(0.04)) this.#rollback(world);
+    if (this.#isRolledBack) this.#rollback(world);
   }
 
   #several(least: number, most: number, plan: () => void): void {
@@ -190,28 +197,27 @@ export class Scenario {
     this.#at(world, `comparison of ${max} ms`, () => void world.collector.compare(max));
   }
 
-  #rollback(world: World): void {
+  /** @param isFair nothing else goes wrong: then the field finds out in time, and uses no number twice */
+  #rollback(world: World, isFair = false): void {
     const dice = this.#dice;
+    const tables = world.boxDisk.fieldTables;
     const copied = dice.between(Math.floor(this.horizon / 4), Math.floor(this.horizon / 2));
     const putBack = dice.between(copied, this.horizon);
-    let copy: ReturnType<typeof world.boxDisk.fieldTables.copy> | undefined;
-    this.#at(
-      world,
-      'field.db is copied',
-      () => {
-        copy = world.boxDisk.fieldTables.copy();
-      },
-      copied,
-    );
-    this.#at(
-      world,
-      'field.db is put back',
-      () => {
-        world.model.putBack();
-        world.field.kill();
-        world.boxDisk.fieldTables.putBack(copy!);
-      },
-      putBack,
-    );
+    let copy: ReturnType<typeof tables.copy> | undefined;
+    const copies = (): void => {
+      // A copy from before an enrolment is for the operator to mend: the code is spent, and the identity lost.
+      const { meters } = tables.tables;
+      const isEnrolled =
+        meters.length === world.meters.length && meters.every(({ state }) => state === 'enrolled');
+      if (isEnrolled) copy = tables.copy();
+    };
+    this.#at(world, 'field.db is copied', copies, copied);
+    const puts = (): void => {
+      if (copy === undefined) return;
+      world.field.kill();
+      tables.putBack(copy);
+      world.model.putBack(isFair);
+    };
+    this.#at(world, 'field.db is put back', puts, putBack);
   }
 }
