@@ -31,6 +31,14 @@ export type InvariantsReport = {
   readonly root: Uint8Array;
 };
 
+/** A head of this chain that somebody remembers; the entries must lead to it. */
+export type SeenHead = {
+  /** Who, as a finding names it. */
+  readonly by: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+};
+
 const MAX_FINDINGS = 100;
 
 /**
@@ -39,13 +47,15 @@ const MAX_FINDINGS = 100;
  * else: a fault of the tree's edge or of the ledger state cannot hide itself here.
  *
  * @param policy whose log keys may have signed; witnesses are not asked
+ * @param seen signed heads, no newer than what the reader sees: a chain that was cut short does not have them any more
  */
 export async function checkInvariants(
   reader: ChainReader,
   policy: Policy,
   engine: Engine,
+  seen: readonly SeenHead[] = [],
 ): Promise<InvariantsReport> {
-  const check = new InvariantsCheck(reader, policy, engine);
+  const check = new InvariantsCheck(reader, policy, engine, seen);
   await reader.snapshot(() => check.run());
   return { findings: check.findings, size: check.size, root: check.root };
 }
@@ -57,6 +67,7 @@ class InvariantsCheck {
   readonly #reader: ChainReader;
   readonly #policy: Policy;
   readonly #engine: Engine;
+  readonly #seen: Set<SeenHead>;
 
   #height = 0;
   #range: CompactRange = EMPTY_RANGE;
@@ -66,8 +77,9 @@ class InvariantsCheck {
   #ranges = 0;
   readonly #rules: EntryInvariants;
 
-  constructor(reader: ChainReader, policy: Policy, engine: Engine) {
+  constructor(reader: ChainReader, policy: Policy, engine: Engine, seen: readonly SeenHead[]) {
     this.#reader = reader;
+    this.#seen = new Set(seen);
     this.#policy = { logs: policy.logs, witnesses: [], groups: [], quorum: undefined };
     this.#engine = engine;
     this.root = emptyRoot(engine);
@@ -79,6 +91,11 @@ class InvariantsCheck {
     for await (const block of this.#reader.blocks(1)) {
       if (this.findings.length >= MAX_FINDINGS) return;
       await this.#block(block);
+    }
+    for (const { by, size } of this.#seen) {
+      this.#find(
+        `${by}: a head of ${size} entries was signed, and the chain has ${this.size} and not that one`,
+      );
     }
     await this.#tables();
   }
@@ -132,6 +149,9 @@ class InvariantsCheck {
     this.root = rangeRoot(this.#engine, this.#range);
     this.#expect(equalBytes(this.root, block.root), `${where}: its entries give another root`);
     this.#checkpoint(block, where);
+    for (const head of this.#seen) {
+      if (head.size === this.size && equalBytes(head.root, this.root)) this.#seen.delete(head);
+    }
     await this.#index(entries, block.height);
   }
 

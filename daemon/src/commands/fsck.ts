@@ -1,10 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { Engine } from '@meterseal/native';
 import { loadEngine } from '@meterseal/native';
-import { MetersealError, parsePolicy } from '@meterseal/protocol';
+import type { Policy } from '@meterseal/protocol';
+import { isMetersealError, MetersealError, openCheckpoint, parsePolicy } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { checkField } from '../agent/check-field.js';
+import { FieldStore } from '../agent/field-store.js';
 import { checkChain } from '../chain/fsck.js';
+import type { SeenHead } from '../chain/invariants.js';
 import { EXIT } from '../exit-code.js';
+import type { StateFolder } from '../host/state-folder.js';
 import { stateFolder } from '../host/state-folder.js';
 
 export function registerFsck(program: Command): void {
@@ -29,7 +34,8 @@ async function fsck(options: { state: string; json?: boolean }): Promise<number>
   }
   const { engine } = loadEngine();
   const policy = parsePolicy(engine, readPolicy(state.policy));
-  const chain = await checkChain(state.chainDatabase, policy, engine);
+  const seen = await seenHeads(state, policy, engine);
+  const chain = await checkChain(state.chainDatabase, policy, engine, seen);
   const field = existsSync(state.fieldDatabase)
     ? await checkField(state.fieldDatabase, engine)
     : { records: 0, findings: [] };
@@ -45,6 +51,41 @@ async function fsck(options: { state: string; json?: boolean }): Promise<number>
     process.stdout.write(`${verdict}: chain of ${chain.size} entries, ${field.records} records\n`);
   }
   return clean ? EXIT.well : EXIT.no;
+}
+
+/** What has been published, and what the field was shown last, of a chain that the policy believes. */
+async function seenHeads(state: StateFolder, policy: Policy, engine: Engine): Promise<SeenHead[]> {
+  const logs: Policy = { logs: policy.logs, witnesses: [], groups: [], quorum: undefined };
+  const heads: SeenHead[] = [];
+  for (const [by, read] of [
+    ['the published checkpoint', async () => readIfThere(state.checkpoint)],
+    ["the field's last receipt", () => lastReceipt(state)],
+  ] as const) {
+    try {
+      const note = await read();
+      if (note === undefined) continue;
+      const { size, root } = openCheckpoint(engine, logs, note).checkpoint;
+      heads.push({ by, size, root });
+    } catch (error) {
+      // A published checkpoint is not synced, so a power cut may leave it torn; field.db is checked by itself.
+      if (!isMetersealError(error)) throw error;
+    }
+  }
+  return heads;
+}
+
+async function lastReceipt(state: StateFolder): Promise<string | undefined> {
+  if (!existsSync(state.fieldDatabase)) return undefined;
+  const store = await FieldStore.open(state.fieldDatabase, { readonly: true });
+  try {
+    return await store.lastReceipt();
+  } finally {
+    await store.close();
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
 function readPolicy(path: string): string {
