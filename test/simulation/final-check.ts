@@ -180,7 +180,8 @@ function checkAcknowledgements({ model, boxDisk }: World, held: Held): void {
         break;
       }
       hash = runningHash(engine, hash, version);
-      if (number === seq) {
+      // After a rollback the first version may be one that was never acknowledged.
+      if (number === seq && model.explained.size === 0) {
         model.expect(
           equalBytes(hash, stated),
           `${id}: what was acknowledged up to ${seq} is not what is held`,

@@ -43,8 +43,8 @@ export class Model {
   readonly notes = new Set<string>();
   /** What more a comparison may find, after field.db was put back. */
   readonly explained = new Set<VerdictReason>();
-  /** Several may be judged: how often each outcome came. */
-  readonly outcomes = new Map<string, number>();
+  /** What the run has met, so that it can be shown that seeds meet it at all. */
+  readonly met = new Set<string>();
   /** Readings, by meter and number, of which the last comparison said that the box stated two. */
   readonly statedTwice = new Set<string>();
   #window: { readonly since: number; readonly max: number } | undefined;
@@ -94,6 +94,7 @@ export class Model {
     this.seen(checkpoint);
     for (const [i, { sealed }] of decodeSubmission(body).entries()) {
       const { code, index } = results[i]!;
+      this.met.add(code);
       if (code !== 'accepted' && code !== 'duplicate') continue;
       const record = sealed.subarray(SEAL_SIGNATURE_BYTES);
       const { meter, seq } = JSON.parse(Buffer.from(record).toString()) as { meter: string; seq: number };
@@ -112,7 +113,7 @@ export class Model {
   }
 
   compared({ outcome, counts, findings, why }: ComparisonResult): void {
-    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+    this.met.add(`comparison ${outcome}`);
     this.expect(DISTURBED.includes(outcome), `a comparison ended with ${outcome}: ${why}`);
     if (outcome !== 'judged') return;
     const allowed = findings.every(({ reason }) => ON_THE_WAY.includes(reason) || this.explained.has(reason));

@@ -61,11 +61,13 @@ export class Scenario {
     for (let left = this.#dice.between(least, most); left > 0; left--) plan();
   }
 
-  #at(world: World, what: string, run: () => void, at = this.#dice.below(this.horizon)): void {
-    this.troubles.push(`${at} ${what}`);
+  /** @param kind a word for what is told of the seeds that met it */
+  #at(world: World, kind: string, what: string, run: () => void, at = this.#dice.below(this.horizon)): void {
+    this.troubles.push(`${at} ${kind}, ${what}`);
     world.timeline.after(at, () => {
       if (world.isHealing) return;
-      world.note(`trouble: ${what}`);
+      world.note(`trouble: ${kind}, ${what}`);
+      world.model.met.add(kind);
       run();
     });
   }
@@ -113,6 +115,7 @@ export class Scenario {
     const at = dice.chance(0.3) ? dice.below(3 * SECOND) : dice.below(this.horizon);
     this.#at(
       world,
+      fate === 'now' ? 'death now' : 'death planned',
       `${actor.name} ${fate} ${left}`,
       () => {
         if (fate === 'now') actor.kill();
@@ -125,7 +128,7 @@ export class Scenario {
   #powerCut(world: World): void {
     const dice = this.#dice;
     if (dice.chance(0.5)) {
-      this.#at(world, 'power cut of the box', () => {
+      this.#at(world, 'power cut of the box', '', () => {
         world.field.kill();
         world.gate.kill();
         world.chain.kill();
@@ -134,7 +137,7 @@ export class Scenario {
     } else {
       const left = dice.between(0, 6);
       const fate = dice.pick<WriteFate>(['dies-before', 'dies-after']);
-      this.#at(world, `power cut of the collector, ${fate} ${left}`, () => {
+      this.#at(world, 'power cut of the collector', `${fate} ${left}`, () => {
         world.cutCollectorPower(left, fate);
       });
     }
@@ -146,7 +149,7 @@ export class Scenario {
     const wire = dice.pick([wires.platform, wires.delivery, wires.switch, wires.control]);
     const cut = dice.chance(0.7) ? 'refused' : 'silent';
     const lasts = dice.below(this.horizon);
-    this.#at(world, `outage of ${lasts} ms, ${cut}`, () => {
+    this.#at(world, 'outage', `${wire.name} for ${lasts} ms, ${cut}`, () => {
       wire.cut = cut;
       world.timeline.after(lasts, () => {
         wire.cut = undefined;
@@ -159,7 +162,7 @@ export class Scenario {
     const clock = dice.chance(0.6) ? world.boxClock : world.collectorClock;
     const size = dice.pick([20 * SECOND, 600 * SECOND, 5 * HOUR]);
     const step = dice.between(-size, size);
-    this.#at(world, `clock step of ${step} ms`, () => {
+    this.#at(world, 'clock step', `${step} ms`, () => {
       clock.offset += step;
       clock.isSynchronised = dice.chance(0.5);
     });
@@ -169,7 +172,7 @@ export class Scenario {
     const dice = this.#dice;
     const actor = dice.pick([world.collector, world.collector, world.chain, world.gate, world.field]);
     const lasts = dice.between(1, 60) * SECOND;
-    this.#at(world, `${actor.name} hangs for ${lasts} ms`, () => {
+    this.#at(world, 'hang', `${actor.name} for ${lasts} ms`, () => {
       const { life } = actor;
       if (life === undefined) return;
       if (actor === world.gate) world.model.isGateHindered = true;
@@ -180,13 +183,13 @@ export class Scenario {
 
   #orderlyStop(world: World): void {
     const actor = this.#dice.pick(world.actors);
-    this.#at(world, `${actor.name} stops`, () => actor.stop());
+    this.#at(world, 'orderly stop', actor.name, () => actor.stop());
   }
 
   #driverFault(world: World): void {
     const faults = ['connect-fails', 'connect-hangs', 'isolate-fails', 'isolate-hangs', 'lies'] as const;
     const fault: DriverFault = this.#dice.pick(faults);
-    this.#at(world, `driver ${fault}`, () => {
+    this.#at(world, 'driver fault', fault, () => {
       world.model.isGateHindered = true;
       world.gate.failDriver(fault);
     });
@@ -194,7 +197,7 @@ export class Scenario {
 
   #comparison(world: World): void {
     const max = this.#dice.pick([200, 5 * SECOND, 30 * SECOND]);
-    this.#at(world, `comparison of ${max} ms`, () => void world.collector.compare(max));
+    this.#at(world, 'comparison', `${max} ms`, () => void world.collector.compare(max));
   }
 
   /** @param isFair nothing else goes wrong: then the field finds out in time, and uses no number twice */
@@ -211,13 +214,14 @@ export class Scenario {
         meters.length === world.meters.length && meters.every(({ state }) => state === 'enrolled');
       if (isEnrolled) copy = tables.copy();
     };
-    this.#at(world, 'field.db is copied', copies, copied);
+    this.#at(world, 'field.db copied', '', copies, copied);
     const puts = (): void => {
       if (copy === undefined) return;
       world.field.kill();
       tables.putBack(copy);
+      world.model.met.add('field.db put back');
       world.model.putBack(isFair);
     };
-    this.#at(world, 'field.db is put back', puts, putBack);
+    this.#at(world, 'field.db due to be put back', '', puts, putBack);
   }
 }

@@ -30,7 +30,12 @@ export type WireServer<Request, Answer> = {
   readonly handle: (request: Request) => Promise<Answer>;
 };
 
-export type WireTools = { readonly timeline: Timeline; readonly dice: Dice; readonly trace: Trace };
+export type WireTools = {
+  readonly timeline: Timeline;
+  readonly dice: Dice;
+  readonly trace: Trace;
+  readonly model: { readonly met: Set<string> };
+};
 
 const TIMEOUT_MS = 15_000;
 /** The longest that a late message takes; some take longer than anybody waits. */
@@ -42,7 +47,7 @@ export class Wire<Request, Answer> {
   weather: Weather = FAIR;
   /** While it is cut nothing gets through: whoever asks is refused at once, or hears nothing. */
   cut: 'refused' | 'silent' | undefined;
-  readonly #name: string;
+  readonly name: string;
   readonly #tools: WireTools;
   readonly #server: () => WireServer<Request, Answer> | undefined;
   readonly #describe: (request: Request) => string;
@@ -53,7 +58,7 @@ export class Wire<Request, Answer> {
     server: () => WireServer<Request, Answer> | undefined,
     describe: (request: Request) => string,
   ) {
-    this.#name = name;
+    this.name = name;
     this.#tools = tools;
     this.#server = server;
     this.#describe = describe;
@@ -64,7 +69,7 @@ export class Wire<Request, Answer> {
    * @throws MetersealError `unreachable`, `timeout`
    */
   ask(client: Life, request: Request, timeoutMs: number, signal?: AbortSignal): Promise<Answer> {
-    const { timeline, dice, trace } = this.#tools;
+    const { timeline, dice, trace, model } = this.#tools;
     const { weather } = this;
     if (client.ended) return never();
     return new Promise((resolve, reject) => {
@@ -77,7 +82,7 @@ export class Wire<Request, Answer> {
         client.deliver(how);
       };
       const fail = (code: ErrorCode): void =>
-        settle(() => reject(new MetersealError(code, `couldn't reach ${this.#name}: ${code}`)));
+        settle(() => reject(new MetersealError(code, `couldn't reach ${this.name}: ${code}`)));
       const stop = (): void => fail('timeout');
       const timeout = timeline.after(timeoutMs, () => fail('timeout'));
       signal?.addEventListener('abort', stop, { once: true });
@@ -87,12 +92,14 @@ export class Wire<Request, Answer> {
       const isLost = this.cut !== undefined || dice.chance(weather.lost);
       if (isLost) {
         trace.add(`${timeline.now} ${what} is lost`);
+        model.met.add('lost');
         const isSilent = this.cut === undefined ? dice.chance(weather.silent) : this.cut === 'silent';
         if (!isSilent) timeline.after(1, () => fail('unreachable'));
         return;
       }
       const arrive = (isCopy: boolean): void => {
         const server = this.#server();
+        if (isCopy) model.met.add('twice');
         trace.add(
           `${timeline.now} ${what}${isCopy ? ' again' : ''}${server === undefined ? ' finds nobody' : ''}`,
         );
@@ -109,6 +116,7 @@ export class Wire<Request, Answer> {
             if (isCopy) return;
             if (dice.chance(weather.unanswered)) {
               trace.add(`${timeline.now} ${what} is not answered`);
+              model.met.add('unanswered');
               if (!dice.chance(weather.silent)) fail('unreachable');
             } else this.#later(() => settle(() => resolve(answer)));
           });

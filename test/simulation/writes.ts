@@ -104,6 +104,7 @@ export class Writes {
     const planned = this.#planned;
     if (planned === undefined || --planned.left > 0) return { fate: undefined, die: this.#die };
     this.#planned = undefined;
+    this.#tools.model.met.add(`death ${planned.fate}`);
     return planned;
   }
 }
