@@ -180,10 +180,12 @@ export class DayBox {
   /** So many quarters of an hour pass, in each of which every meter is read once. */
   async quarters(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
+      const before = (await this.meters()).map(({ last }) => last?.seq);
       await this.clock.leap(QUARTER_MS - (this.clock.now() % QUARTER_MS));
       const due = formatTime(this.clock.now());
+      // By the number alone it cannot be told: a field that was put back gives others to what it has.
       await this.pump('every meter is read', (meters) =>
-        meters.every(({ last }) => last !== null && last.time >= due),
+        meters.every(({ last }, i) => last !== null && last.time >= due && last.seq !== before[i]),
       );
     }
   }
