@@ -1,5 +1,8 @@
 import { isMetersealError } from '@meterseal/protocol';
+import type { Clock } from 'meterseal/internal/host/clock';
 import { Life } from './life.js';
+import type { WallClock } from './simulated-clock.js';
+import { clockOf } from './simulated-clock.js';
 import type { World } from './world.js';
 import { Writes } from './writes.js';
 
@@ -13,13 +16,15 @@ export abstract class Actor {
   protected readonly world: World;
   #life: Life | undefined;
   #restart: { off: boolean } | undefined;
-  /** It stays down until somebody says otherwise. */
-  isHeldDown = false;
+  /** Time as its processes see it. */
+  clockFor: (life: Life) => Clock;
 
-  constructor(name: string, world: World) {
+  /** @param wall of its machine */
+  constructor(name: string, world: World, wall: WallClock) {
     this.name = name;
     this.world = world;
     this.writes = new Writes(name, world, () => this.kill());
+    this.clockFor = (life) => clockOf(world.timeline, wall, life);
   }
 
   get life(): Life | undefined {
@@ -29,7 +34,7 @@ export abstract class Actor {
   start(): void {
     if (this.#restart !== undefined) this.#restart.off = true;
     this.#restart = undefined;
-    if (this.#life !== undefined || this.isHeldDown) return;
+    if (this.#life !== undefined) return;
     const life = new Life();
     this.#life = life;
     this.world.note(`${this.name} starts`);

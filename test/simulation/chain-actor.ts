@@ -15,7 +15,6 @@ import { Actor } from './actor.js';
 import type { Life } from './life.js';
 import { plainBox } from './plain-box.js';
 import { engine, seededRandom } from './seeded-engine.js';
-import { clockOf } from './simulated-clock.js';
 import type { WireRequest, WireServer } from './wire.js';
 import { httpAnswer } from './wire.js';
 import { HOLDER, PLATFORM_ID } from './world.js';
@@ -46,8 +45,8 @@ export class ChainActor extends Actor {
   }
 
   protected async boot(life: Life): Promise<void> {
-    const { timeline, boxClock, boxDisk, log, options, collectorKey } = this.world;
-    const clock = clockOf(timeline, boxClock, life);
+    const { boxDisk, log, options, collectorKey } = this.world;
+    const clock = this.clockFor(life);
     const chain = await openChain({
       store: boxDisk.chainStoreFor(life, this.writes),
       files: boxDisk.chainFiles(life, this.writes),

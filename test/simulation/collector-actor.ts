@@ -12,7 +12,6 @@ import type { HttpAnswer } from 'meterseal/internal/host/http-client';
 import { Actor } from './actor.js';
 import type { Life } from './life.js';
 import { engine, seededRandom } from './seeded-engine.js';
-import { clockOf } from './simulated-clock.js';
 import type { WireRequest, WireServer } from './wire.js';
 import { httpAnswer } from './wire.js';
 import { PLATFORM_ID } from './world.js';
@@ -63,12 +62,12 @@ export class CollectorActor extends Actor {
   }
 
   protected async boot(life: Life): Promise<void> {
-    const { timeline, collectorClock, collectorDisk, collectorKey, chain, model } = this.world;
+    const { collectorDisk, collectorKey, chain, model } = this.world;
     const collector = await openCollector({
       dir: COLLECTOR_DIR,
       crypto: engine,
       signer: collectorKey,
-      clock: clockOf(timeline, collectorClock, life),
+      clock: this.clockFor(life),
       random: this.#random,
       platformId: PLATFORM_ID,
       policy: chain.policy!,

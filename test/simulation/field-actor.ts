@@ -9,7 +9,6 @@ import { Actor } from './actor.js';
 import type { Life } from './life.js';
 import { plainBox } from './plain-box.js';
 import { seededEngine, seededRandom } from './seeded-engine.js';
-import { clockOf } from './simulated-clock.js';
 import { exchangeOver } from './wire.js';
 import type { SimulatedMeter } from './world.js';
 import { HOLDER, PLATFORM_ID } from './world.js';
@@ -47,7 +46,7 @@ export class FieldActor extends Actor {
 
   protected async boot(life: Life): Promise<void> {
     const { world } = this;
-    const { timeline, boxClock, boxDisk, log, options, wires } = world;
+    const { boxClock, boxDisk, log, options, wires } = world;
     const store = await FieldStore.open(boxDisk.fieldConnection(life, this.writes));
     const toPlatform = exchangeOver(wires.platform, life);
     const toCollector = exchangeOver(wires.delivery, life);
@@ -58,7 +57,7 @@ export class FieldActor extends Actor {
       engine: this.#engine,
       box: plainBox(this.#random),
       random: this.#random,
-      clock: clockOf(timeline, boxClock, life),
+      clock: this.clockFor(life),
       log,
       platformId: PLATFORM_ID,
       software: 'meterseal/simulation 0123456789abcdef',

@@ -8,7 +8,6 @@ import type { HttpAnswer } from 'meterseal/internal/host/http-client';
 import { Actor } from './actor.js';
 import type { Life } from './life.js';
 import { engine } from './seeded-engine.js';
-import { clockOf } from './simulated-clock.js';
 import type { DriverFault } from './simulated-driver.js';
 import { SimulatedDriver } from './simulated-driver.js';
 import type { WireRequest, WireServer } from './wire.js';
@@ -54,7 +53,7 @@ export class GateActor extends Actor {
   }
 
   protected async boot(life: Life): Promise<void> {
-    const { timeline, boxClock, boxDisk, log, wires, collectorKey, model } = this.world;
+    const { boxDisk, log, wires, collectorKey, model } = this.world;
     const spool = await TransitionSpool.open(boxDisk.spoolFile(life, this.writes));
     if (spool.found === 'damaged') model.problem('the spool of transitions is damaged');
     const driver = new SimulatedDriver(this.world, life);
@@ -64,7 +63,7 @@ export class GateActor extends Actor {
       spool,
       chain: new SwitchClient(exchangeOver(wires.switch, life)),
       maxLeaseMs: MAX_LEASE_MS,
-      clock: clockOf(timeline, boxClock, life),
+      clock: this.clockFor(life),
       log,
     });
     void core.failed.then((error) => this.fail(life, error));

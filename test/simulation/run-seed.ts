@@ -21,7 +21,7 @@ const START_MS = 60_000;
 
 export type RunOptions = {
   readonly keepLines?: boolean;
-  /** Breaks something, to show that it is found. */
+  /** Breaks something before anything starts, to show that it is found. */
   readonly sabotage?: (world: World) => void;
 };
 

@@ -26,7 +26,7 @@ export class Scenario {
     this.interval = isLong ? dice.between(120, 400) * SECOND : dice.between(4, 10) * SECOND;
     this.horizon = dice.between(6, 14) * this.interval;
     this.options = {
-      meters: dice.between(1, 3),
+      meters: dice.pick([1, 2, 2, 3]),
       session: {
         lifeMs: dice.chance(0.5) ? 24 * HOUR : dice.between(10, 60) * SECOND,
         readings: dice.chance(0.7) ? 10_000 : dice.between(1, 8),
@@ -48,6 +48,7 @@ export class Scenario {
     if (dice.chance(0.4)) this.#slowDisks(world);
     if (dice.chance(0.7)) this.#several(1, 4, () => this.#death(world));
     if (dice.chance(0.25)) this.#several(1, 2, () => this.#powerCut(world));
+    if (dice.chance(0.15)) this.#doubleBlow(world);
     if (dice.chance(0.4)) this.#several(1, 2, () => this.#outage(world));
     if (dice.chance(0.25)) this.#several(1, 3, () => this.#clockStep(world));
     if (dice.chance(0.2)) this.#freeze(world);
@@ -125,16 +126,26 @@ export class Scenario {
     );
   }
 
+  /** A process ends in the middle of a write, and soon after it was started again its machine loses power. */
+  #doubleBlow(world: World): void {
+    const dice = this.#dice;
+    const actor = dice.pick([world.collector, world.collector, world.field, world.chain, world.gate]);
+    const fate = dice.pick<WriteFate>(['dies-after', 'dies-unsynced', 'dies-before']);
+    const left = dice.between(1, 8);
+    const at = dice.below(this.horizon);
+    this.#at(world, 'double blow', `${actor.name} ${fate} ${left}`, () => actor.writes.plan(left, fate), at);
+    const cut = (): void => {
+      if (actor === world.collector) world.cutCollectorPower(0, fate);
+      else world.cutBoxPower();
+    };
+    const follows = dice.between(SECOND, 25 * SECOND);
+    this.#at(world, 'power cut after it', actor.name, cut, at + follows);
+  }
+
   #powerCut(world: World): void {
     const dice = this.#dice;
-    if (dice.chance(0.5)) {
-      this.#at(world, 'power cut of the box', '', () => {
-        world.field.kill();
-        world.gate.kill();
-        world.chain.kill();
-        world.boxDisk.cutPower(world.dice);
-      });
-    } else {
+    if (dice.chance(0.5)) this.#at(world, 'power cut of the box', '', () => world.cutBoxPower());
+    else {
       const left = dice.between(0, 6);
       const fate = dice.pick<WriteFate>(['dies-before', 'dies-after']);
       this.#at(world, 'power cut of the collector', `${fate} ${left}`, () => {

@@ -82,10 +82,10 @@ export class World {
         : createLogger('debug', { write: (line) => void trace.lines!.push(`      ${line.trimEnd()}`) });
     this.meters = Array.from({ length: options.meters }, (_, i) => ({ id: `EM-${i + 1}`, polls: 0 }));
     this.model = new Model(this);
-    this.field = new FieldActor('field', this);
-    this.chain = new ChainActor('chain', this);
-    this.gate = new GateActor('gate', this);
-    this.collector = new CollectorActor('collector', this);
+    this.field = new FieldActor('field', this, this.boxClock);
+    this.chain = new ChainActor('chain', this, this.boxClock);
+    this.gate = new GateActor('gate', this, this.boxClock);
+    this.collector = new CollectorActor('collector', this, this.collectorClock);
     this.collectorDisk = new MemoryDisk(this.collector.writes);
     this.wires = {
       platform: new Wire('platform', this, () => this.chain.platformServer, describeRequest('field')),
@@ -109,6 +109,14 @@ export class World {
         return wire;
       },
     };
+  }
+
+  /** The box loses power. */
+  cutBoxPower(): void {
+    this.field.kill();
+    this.gate.kill();
+    this.chain.kill();
+    this.boxDisk.cutPower(this.dice);
   }
 
   /** The collector's machine loses power at its `left`-th write from now, or at once. */
