@@ -41,7 +41,13 @@ export function assertRefused(t: Test, ran: Ran, exitCode: number, code: string,
 
 function run(args: readonly string[], user: { uid?: number; gid?: number; cwd?: string }): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], { ...user, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Without what the test runner puts into its own processes: a user has none of it.
+    const env = { ...process.env, NODE_OPTIONS: '' };
+    const child = spawn(process.execPath, [BIN, ...args], {
+      ...user,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { SeededRandom } from '../protocol/seeded-random.js';
 import { Line, METERS } from '../scenarios/line.js';
-import { assertWhole, moment } from './whole-line.js';
+import { assertWhole, moment, recordedBy, rest } from './whole-line.js';
 
 const SEED = 20_260_101;
 const KILLS = 10;
@@ -22,21 +22,10 @@ t.test('a box that is killed again and again loses no reading and uses no number
     }
     await moment(random.below(700));
     await line.box.stopBox('SIGKILL');
-    recorded = 0;
-    for (const id of METERS) recorded += (await line.records(id)).length;
+    recorded = await recordedBy(line);
     line.box.startBox();
   }
   const due = recorded + METERS.length * MOST_READINGS;
-  await line.until('it has come to rest', ({ field }) => {
-    const meters = field?.meters ?? [];
-    const sum = meters.reduce((so, meter) => so + meter.recordedTo, 0);
-    return (
-      sum === due &&
-      meters.every(
-        ({ recordedTo, anchoredTo, acknowledgedTo }) =>
-          anchoredTo === recordedTo && acknowledgedTo[0] === recordedTo,
-      )
-    );
-  });
+  await rest(line, due);
   t.equal(await assertWhole(t, line, KILLS + 1), due);
 });

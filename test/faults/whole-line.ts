@@ -62,6 +62,27 @@ export async function assertWhole(t: Test, line: Line, starts: number): Promise<
   return readings;
 }
 
+/** How many readings the box holds; it need not run. */
+export async function recordedBy(line: Line): Promise<number> {
+  let recorded = 0;
+  for (const id of METERS) recorded += (await line.records(id)).length;
+  return recorded;
+}
+
+/** Waits until the box holds so many readings, and all of them are anchored and acknowledged. */
+export function rest(line: Line, due: number): Promise<void> {
+  return line.until('it has come to rest', ({ field }) => {
+    const meters = field?.meters ?? [];
+    return (
+      meters.reduce((sum, { recordedTo }) => sum + recordedTo, 0) === due &&
+      meters.every(
+        ({ recordedTo, anchoredTo, acknowledgedTo }) =>
+          anchoredTo === recordedTo && acknowledgedTo[0] === recordedTo,
+      )
+    );
+  });
+}
+
 /** Waits until a moment of the monotonic clock; what is killed at it does not know. */
 export async function moment(ms: number): Promise<void> {
   const at = performance.now() + ms;

@@ -25,7 +25,7 @@ export class RunningCommand {
   constructor(t: Test, ...args: readonly string[]) {
     this.#process = spawn(process.execPath, [BIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, [MARK]: this.#mark },
+      env: { ...process.env, NODE_OPTIONS: '', [MARK]: this.#mark },
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream.on('data', (piece) => {
