@@ -4,6 +4,12 @@ import type { Test } from 'tap';
 
 const BIN = fileURLToPath(new URL('../../daemon/bin/meterseal.js', import.meta.url));
 
+/**
+ * Node as a user starts it: the test runner adds a hook of its own to every Node that a test starts, which slows it down,
+ * and complains where another user cannot write. `env` becomes Node, so the process id is Node's.
+ */
+export const PLAIN_NODE = ['env', ['-u', 'NODE_OPTIONS', process.execPath]] as const;
+
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 /** A user without rights; only root can act as another one. */
@@ -41,13 +47,8 @@ export function assertRefused(t: Test, ran: Ran, exitCode: number, code: string,
 
 function run(args: readonly string[], user: { uid?: number; gid?: number; cwd?: string }): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    // Without what the test runner puts into its own processes: a user has none of it.
-    const env = { ...process.env, NODE_OPTIONS: '' };
-    const child = spawn(process.execPath, [BIN, ...args], {
-      ...user,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const [command, before] = PLAIN_NODE;
+    const child = spawn(command, [...before, BIN, ...args], { ...user, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {

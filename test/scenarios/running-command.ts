@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import tap from 'tap';
+import { PLAIN_NODE } from '../command-line.js';
 
 const BIN = fileURLToPath(new URL('../../../daemon/bin/meterseal.js', import.meta.url));
 /** The environment variable by which all processes of one command are found. */
@@ -23,9 +24,10 @@ export class RunningCommand {
 
   /** Ends with the test at the latest, and whatever it has started with it. */
   constructor(t: Test, ...args: readonly string[]) {
-    this.#process = spawn(process.execPath, [BIN, ...args], {
+    const [command, before] = PLAIN_NODE;
+    this.#process = spawn(command, [...before, BIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: '', [MARK]: this.#mark },
+      env: { ...process.env, [MARK]: this.#mark },
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream.on('data', (piece) => {
