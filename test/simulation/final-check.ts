@@ -55,6 +55,7 @@ export async function checkEnd(world: World): Promise<void> {
   }
 
   const entries = entriesOf(world);
+  if (model.explained.size === 0) checkNothingLost(world, entries);
   checkNotes(world);
   checkReceipts(world, entries);
   const held = heldBy(world);
@@ -69,6 +70,23 @@ function entriesOf(world: World): Entry[] {
       decodeEntry(bytes),
     ),
   );
+}
+
+/** While field.db is what it was, no number is ever given up, and none is in dispute. */
+function checkNothingLost({ model, boxDisk, collectorDisk }: World, entries: readonly Entry[]): void {
+  const { records, lost } = boxDisk.fieldTables.tables;
+  model.expect(lost.length === 0, `${lost.length} ranges of numbers were given up`);
+  model.expect(
+    records.every(({ version }) => version === 0),
+    'a reading was made void',
+  );
+  model.expect(collectorDisk.bytes(`${COLLECTOR_DIR}/gaps`).length === 0, 'a gap was stated');
+  for (const entry of entries) {
+    if (entry.type !== 'event') continue;
+    const { kind, what } = entry.event as { kind: string; what?: string };
+    const isDispute = kind === 'restored' || (kind === 'conflict' && what === 'reading');
+    model.expect(!isDispute, `the chain tells of ${kind} for subject ${entry.subject}`);
+  }
 }
 
 /** No checkpoint that was ever seen names a tree that the chain does not have. */

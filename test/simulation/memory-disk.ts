@@ -113,7 +113,7 @@ function mixtureOf(bytes: Uint8Array, synced: Uint8Array, dice: Dice): Uint8Arra
   const mixture = new Uint8Array(bytes.length);
   for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
     const from = dice.chance(0.5) ? bytes : synced;
-    mixture.set(from.subarray(at, at + SECTOR_BYTES), at);
+    mixture.set(from.subarray(at, Math.min(at + SECTOR_BYTES, bytes.length)), at);
   }
   return mixture;
 }

@@ -13,6 +13,8 @@ import type { World } from './world.js';
 export type Mutant = {
   readonly name: string;
   readonly sabotage: (world: World) => void;
+  /** What shows it sooner than waiting for a seed that happens to. */
+  readonly trouble?: (world: World) => void;
   /** Takes back what is not the world's own. */
   readonly restore?: () => void;
 };
@@ -79,6 +81,18 @@ export const MUTANTS: readonly Mutant[] = [
           },
         };
       }),
+    // Killed in the middle of a delivery, and without power soon after it has taken that delivery again.
+    trouble: (world) => {
+      const { timeline, dice, collector } = world;
+      for (let at = 5_000; at < 100_000; at += 25_000) {
+        timeline.after(at, () => {
+          if (!world.isHealing) collector.writes.plan(dice.between(1, 6), 'dies-after');
+        });
+        timeline.after(at + dice.between(8_000, 20_000), () => {
+          if (!world.isHealing) world.cutCollectorPower(0, 'dies-after');
+        });
+      }
+    },
   },
   {
     name: 'a lost reply is taken for a refusal',

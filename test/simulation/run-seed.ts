@@ -23,12 +23,14 @@ export type RunOptions = {
   readonly keepLines?: boolean;
   /** Breaks something before anything starts, to show that it is found. */
   readonly sabotage?: (world: World) => void;
+  /** Plans more than the seed does. */
+  readonly trouble?: (world: World) => void;
 };
 
 /** Lives through one seed, heals the line, and says what does not hold. */
 export async function runSeed(
   seed: number,
-  { keepLines = false, sabotage }: RunOptions = {},
+  { keepLines = false, sabotage, trouble }: RunOptions = {},
 ): Promise<SeedRun> {
   countTurns();
   const scenario = new Scenario(seed);
@@ -47,6 +49,7 @@ export async function runSeed(
     world.collector.start();
     const began = timeline.now;
     scenario.plan(world);
+    trouble?.(world);
     poll(world, scenario.interval, began + scenario.horizon);
     await timeline.run(began + scenario.horizon);
 
