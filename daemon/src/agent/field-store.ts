@@ -96,6 +96,11 @@ export class FieldStore {
     return this.#db.close();
   }
 
+  /** Why nothing more is written; undefined while all is well. */
+  get failure(): MetersealError | undefined {
+    return this.#failure;
+  }
+
   /** The meter's row; a meter that was never seen gets one. */
   async meter(id: string): Promise<FieldMeter> {
     const known = await this.findMeter(id);

@@ -172,7 +172,8 @@ export class FieldCore {
         this.#enrolled(agent, await enrol(agent.data, this.#options));
         this.#options.log.info({ subject: agent.enrolled!.meter.subject }, 'meter enrolled');
       } catch (error) {
-        if (!isMetersealError(error) || isOutage(error)) throw error;
+        if (!isMetersealError(error) || isOutage(error) || this.#options.store.failure !== undefined)
+          throw error;
         this.#refuseEnrolment(agent, error);
       }
     }
@@ -240,7 +241,19 @@ export class FieldCore {
 
   #worker(name: string, step: () => Promise<boolean>): Worker {
     const { clock, log } = this.#options;
-    return new Worker({ name, clock, log, step, idleMs: IDLE_MS, gatherMs: GATHER_MS, retryMs: RETRY_MS });
+    const times = { idleMs: IDLE_MS, gatherMs: GATHER_MS, retryMs: RETRY_MS };
+    return new Worker({ name, clock, log, step: () => this.#watched(step), ...times });
+  }
+
+  /** A worker would try again for ever what a database that has failed refuses for ever. */
+  async #watched(step: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await step();
+    } catch (error) {
+      const { failure } = this.#options.store;
+      if (failure !== undefined) this.#fail(failure);
+      throw error;
+    }
   }
 
   #workers(): Worker[] {
