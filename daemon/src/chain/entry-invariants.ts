@@ -165,7 +165,7 @@ export class EntryInvariants {
       sessionKey: entry.sessionKey,
     });
     const signed = this.#verifier.verify(subject.identityKey, message, entry.signature);
-    this.#expect(signed, `entry ${index}: the identity key did not sign this session`);
+    this.#expect(signed, `entry ${index}: the identity key did not sign the session`);
   }
 
   #switch(entry: EntryOf<'switch'>, index: number): void {
