@@ -21,8 +21,8 @@ function report(error: unknown): number {
   // Commander has said what was wrong; help and version end this way too, with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.well : EXIT.misuse;
   if (error instanceof MetersealError) {
-    const hint = error.hint === undefined ? '' : `\n  hint: ${error.hint}`;
-    process.stderr.write(`meterseal: ${oneLine(error.message)} [${error.code}]${hint}\n`);
+    const hint = error.hint ?? `docs/operate.md says what to do for exit code ${exitCodeOf(error)}.`;
+    process.stderr.write(`meterseal: ${oneLine(error.message)} [${error.code}]\n  hint: ${oneLine(hint)}\n`);
   } else {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`meterseal: something happened that nobody foresaw\n${text}\n`);

@@ -23,6 +23,8 @@ export type Replayed = {
   readonly head: StoredBlock | undefined;
 };
 
+const HINT = 'Run `meterseal fsck`; restore chain.db from its backup, and keep the damaged one.';
+
 /**
  * Recovery: goes through the chain from its first entry, feeds the state through the same `apply` as a commit does, and
  * compares every root, every full tile and every checkpoint's text with what is stored.
@@ -47,7 +49,7 @@ async function replayBlock(
   const { state, reader, engine } = at;
   const refuse = (what: string): never => {
     throw new MetersealError('chain-damaged', `couldn't recover chain: block ${block.height}: ${what}`, {
-      hint: 'Run `meterseal fsck`; restore chain.db from its backup, and keep the damaged one.',
+      hint: HINT,
     });
   };
   if (block.height !== state.height + 1) refuse(`it follows block ${state.height}`);
@@ -80,6 +82,9 @@ function decodeAll(bytes: readonly Uint8Array[]): Entry[] {
     return bytes.map((entry) => decodeEntry(entry));
   } catch (cause) {
     if (!isMetersealError(cause)) throw cause;
-    throw new MetersealError('chain-damaged', `couldn't recover chain: ${cause.message}`, { cause });
+    throw new MetersealError('chain-damaged', `couldn't recover chain: ${cause.message}`, {
+      hint: HINT,
+      cause,
+    });
   }
 }

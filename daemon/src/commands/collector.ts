@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { javascriptEngine } from '@meterseal/native';
@@ -122,7 +123,8 @@ async function run(options: RunOptions): Promise<void> {
       options.every === undefined
         ? undefined
         : compareEvery(collector, parseDuration(options.every), log, stop.signal);
-    await new Promise<void>((ended) => stop.signal.addEventListener('abort', () => ended()));
+    // Whoever asked it to stop while it started is not asked to ask again.
+    if (!stop.signal.aborted) await once(stop.signal, 'abort');
     await comparing;
   } finally {
     for (const server of servers) await server.close();

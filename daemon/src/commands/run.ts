@@ -4,13 +4,16 @@ import { loadEngine } from '@meterseal/native';
 import { MetersealError } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { startChain } from '../chain/role.js';
+import type { Config } from '../config/config.js';
 import { readConfig } from '../config/config.js';
+import { readSecretLine } from '../config/secret-line.js';
 import { exitCodeOf } from '../exit-code.js';
 import { startField } from '../field/role.js';
 import { startGate } from '../gate/role.js';
 import { createBox } from '../host/box.js';
 import { systemClock } from '../host/clock.js';
 import { isTimesyncSynchronised } from '../host/clock-state.js';
+import { HttpClient } from '../host/http-client.js';
 import { createLogger } from '../host/logger.js';
 import { softwareId } from '../host/software-id.js';
 import { prepareStateFolder, stateFolder } from '../host/state-folder.js';
@@ -41,10 +44,9 @@ async function run(options: RunOptions): Promise<number> {
   const config = readConfig(resolve(options.config ?? state.config));
   const mostReadings =
     options.readings === undefined ? undefined : positiveInteger(options.readings, '--readings');
-  // Before anything is made: a profile that is not there would otherwise be found out with the chain running already.
-  for (const profile of new Set(config.field.buses.flatMap(({ meters }) => meters.map((m) => m.profile)))) {
-    loadProfile(profile);
-  }
+  checkNamedFiles(config);
+  // From here on: who is asked to stop while it starts, starts, and stops in order.
+  const asked = stopSignal();
   prepareStateFolder(state);
   const unlock = await lockState(state.lock);
 
@@ -93,7 +95,7 @@ async function run(options: RunOptions): Promise<number> {
     });
     started.push(gate);
     log.info('running');
-    const end = await Promise.race([stopSignal(), ...started.map((role) => role.failed)]);
+    const end = await Promise.race([asked, ...started.map((role) => role.failed)]);
     if (typeof end === 'string') {
       log.info({ signal: end }, 'stopping');
       await stopAll();
@@ -106,6 +108,21 @@ async function run(options: RunOptions): Promise<number> {
   } catch (error) {
     await stopAll();
     throw error;
+  }
+}
+
+/**
+ * Reads what the configuration names, before anything is made: a file that is missing would otherwise be found out with the
+ * chain running already. A meter's code is its own affair: without it the others run.
+ *
+ * @throws MetersealError `unknown-profile`, `bad-profile`, `file-missing`, `file-unusable`
+ */
+function checkNamedFiles({ field, collectors }: Config): void {
+  const profiles = field.buses.flatMap(({ meters }) => meters.map(({ profile }) => profile));
+  for (const profile of new Set(profiles)) loadProfile(profile);
+  for (const { url, tokenFile, caFile } of collectors) {
+    if (tokenFile !== undefined) readSecretLine(tokenFile, 'collector token');
+    new HttpClient(caFile === undefined ? { url } : { url, caFile }, 'the collector').close();
   }
 }
 

@@ -160,7 +160,10 @@ function readCa(path: string, name: string): Buffer {
     return readFileSync(path);
   } catch (cause) {
     const what = `couldn't read certificate authority of ${name}: ${path} cannot be opened`;
-    throw new MetersealError('file-missing', what, { cause });
+    throw new MetersealError('file-missing', what, {
+      hint: 'Check `ca-file` in the configuration, and that this user may read it.',
+      cause,
+    });
   }
 }
 

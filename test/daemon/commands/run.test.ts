@@ -1,7 +1,9 @@
-import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { javascriptEngine as engine } from '@meterseal/native';
+import { toBase64 } from '@meterseal/protocol';
 import { addToRoster } from 'meterseal/internal/commands/roster';
 import { askStatus } from 'meterseal/internal/commands/status';
 import type { FieldMeterStatus } from 'meterseal/internal/field/status';
@@ -54,6 +56,41 @@ t.test('an unknown profile is refused before anything is made', async (t) => {
   stateWith(folder, { field: { buses: [{ address: 'tcp://127.0.0.1:1', meters: [meter] }] } });
   assertRefused(t, await meterseal('run', '--state', folder), 2, 'unknown-profile', /"eastron\/sdm999"/);
   t.strictSame(readdirSync(folder), ['meterseal.yaml']);
+});
+
+t.test('a file of a collector that is missing is refused before anything is made', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'key.pub'), `${toBase64(engine.generateKey().publicKey)}\n`);
+  const usual = { url: 'https://127.0.0.1:9', 'key-file': 'key.pub' };
+  for (const [collector, words] of [
+    [{ ...usual, 'key-file': 'none.pub' }, /collectors\[0\]\.key-file/],
+    [{ ...usual, 'token-file': 'token' }, /collector token/],
+    [{ ...usual, 'ca-file': 'ca.pem' }, /certificate authority/],
+  ] as const) {
+    stateWith(folder, { collectors: [collector] });
+    assertRefused(t, await meterseal('run', '--state', folder), 2, 'file-missing', words);
+  }
+  t.strictSame(readdirSync(folder).sort(), ['key.pub', 'meterseal.yaml']);
+});
+
+t.test('a chain that was put back, or damaged, ends the daemon with its own exit code', async (t) => {
+  const folder = stateWith(temporaryFolder(t));
+  const { chainDatabase } = stateFolder(folder);
+  const startAndStop = async (): Promise<void> => {
+    const box = new RunningCommand(t, 'run', '--state', folder);
+    await box.shows(/"msg":"running"/);
+    box.signal('SIGTERM');
+    t.equal(await box.end(), 0);
+  };
+  await startAndStop();
+  const earlier = readFileSync(chainDatabase);
+  await startAndStop();
+  const newest = readFileSync(chainDatabase);
+  writeFileSync(chainDatabase, earlier);
+  assertRefused(t, await meterseal('run', '--state', folder), 12, 'behind-witness', /and it has 3/);
+  const at = newest.lastIndexOf(Buffer.from('{"kind":"boot"}'));
+  writeFileSync(chainDatabase, newest.fill('x', at, at + 1));
+  assertRefused(t, await meterseal('run', '--state', folder), 11, 'chain-damaged', /chain/);
 });
 
 t.test('a state folder that is in use is refused, and the one that uses it goes on', async (t) => {
