@@ -126,7 +126,8 @@ export class BoxDisk {
     };
   }
 
-  chainFiles(life: Life, writes: Writes): ChainFiles {
+  /** @param published told of every checkpoint that anybody can read from here on */
+  chainFiles(life: Life, writes: Writes, published: (note: string) => void): ChainFiles {
     return {
       hasLogKey: () => this.#logKey !== undefined,
       readLogKey: () => {
@@ -150,6 +151,7 @@ export class BoxDisk {
           'publishes a checkpoint',
           () => {
             this.#checkpoint = note;
+            published(note);
           },
           () => Object.assign(new Error('disk failed'), { code: 'EIO' }),
         ),

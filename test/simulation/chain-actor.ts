@@ -49,7 +49,7 @@ export class ChainActor extends Actor {
     const clock = this.clockFor(life);
     const chain = await openChain({
       store: boxDisk.chainStoreFor(life, this.writes),
-      files: boxDisk.chainFiles(life, this.writes),
+      files: boxDisk.chainFiles(life, this.writes, (note) => this.world.model.seen(note)),
       platformId: PLATFORM_ID,
       engine,
       clock,
