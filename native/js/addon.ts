@@ -1,19 +1,20 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, MAX_RECORD_BYTES, MetersealError } from '@meterseal/protocol';
-import { isStableBytes, requireBytes, requireOffsets } from './arguments.js';
+import { isStableBytes, requireBytes, requireOffsets, requirePrefix } from './arguments.js';
 import { KEY_BYTES, MAX_MESSAGE_BYTES, SIGNATURE_BYTES } from './bounds.js';
 import type { Engine, SigningKey } from './engine.js';
 import { sha256 } from './sha256.js';
 import { HiddenSigningKey, type KeyHandle } from './signing-key.js';
 
 /** Rises with every change of `Binding`, so that a file left over from another version is not loaded. */
-const INTERFACE_VERSION = 1;
+const INTERFACE_VERSION = 2;
 
 /** What native/src/lib.rs exports. */
 interface Binding {
   interfaceVersion(): number;
   hashLeaves(packed: Uint8Array, offsets: Uint32Array): Uint8Array;
+  hashSlices(packed: Uint8Array, bounds: Uint32Array, prefix?: number): Uint8Array;
   merkleRoot(leafHashes: Uint8Array): Uint8Array;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   openSeal(publicKey: Uint8Array, sealed: Uint8Array): Uint8Array | null;
@@ -59,8 +60,14 @@ function engineOver(binding: Binding): Engine {
     sha256,
     hashLeaves(packed, offsets) {
       requireBytes(packed, 'hash', 'leaves');
-      requireOffsets(offsets);
+      requireOffsets(offsets, 'leaves');
       return guarded('hash leaves', () => binding.hashLeaves(packed, offsets));
+    },
+    hashSlices(packed, bounds, prefix) {
+      requireBytes(packed, 'hash', 'slices');
+      requireOffsets(bounds, 'slices');
+      requirePrefix(prefix);
+      return guarded('hash slices', () => binding.hashSlices(packed, bounds, prefix));
     },
     merkleRoot(leafHashes) {
       requireBytes(leafHashes, 'hash', 'tree');

@@ -27,9 +27,16 @@ export function requireBytes(
 }
 
 /** @throws MetersealError `bad-argument` */
-export function requireOffsets(value: unknown): Uint32Array {
-  if (!types.isUint32Array(value) || !isStable(value)) throw notBytes('hash', 'leaves', 'Uint32Array');
+export function requireOffsets(value: unknown, noun: string): Uint32Array {
+  if (!types.isUint32Array(value) || !isStable(value)) throw notBytes('hash', noun, 'Uint32Array');
   return value;
+}
+
+/** @throws MetersealError `bad-argument` unless it is a byte or nothing */
+export function requirePrefix(value: unknown): void {
+  if (value === undefined) return;
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255) return;
+  throw new MetersealError('bad-argument', "couldn't hash slices: a prefix that is not a byte");
 }
 
 function isStable(view: Uint8Array | Uint32Array): boolean {

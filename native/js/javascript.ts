@@ -19,7 +19,7 @@ import {
   MAX_RECORD_BYTES,
   MetersealError,
 } from '@meterseal/protocol';
-import { isStableBytes, requireBytes, requireOffsets } from './arguments.js';
+import { isStableBytes, requireBytes, requireOffsets, requirePrefix } from './arguments.js';
 import {
   HASH_BYTES,
   KEY_BYTES,
@@ -74,25 +74,57 @@ function openSeal(publicKey: Uint8Array, sealed: Uint8Array): Uint8Array | null 
   return verify(publicKey, record, sealed.subarray(0, SIGNATURE_BYTES)) ? record : null;
 }
 
+/** RFC 6962 section 2.1: what stands before a leaf. */
+const LEAF_PREFIX = 0;
+
 function hashLeaves(packed: Uint8Array, offsets: Uint32Array): Uint8Array {
   const bytes = requireBytes(packed, 'hash', 'leaves');
-  const bounds = requireOffsets(offsets);
+  const bounds = requireOffsets(offsets, 'leaves');
   const count = bounds.length - 1;
   if (count > MAX_LEAVES) throw tooManyLeaves(count);
-  if (count < 0) throw badOffsets('none given, one more than leaves belong');
-  let longest = 0;
+  if (count < 0) throw badOffsets('leaves', 'none given, one more than leaves belong');
   for (let i = 0; i < count; i++) {
-    if (bounds[i + 1]! < bounds[i]!) throw badOffsets(`offset ${i + 1} is below the one before it`);
-    longest = Math.max(longest, bounds[i + 1]! - bounds[i]!);
+    if (bounds[i + 1]! < bounds[i]!) throw badOffsets('leaves', `offset ${i + 1} is below the one before it`);
   }
-  if (bounds[count]! > bytes.length) throw badOffsets('the last one lies beyond the leaves');
+  if (bounds[count]! > bytes.length) throw badOffsets('leaves', 'the last one lies beyond the leaves');
+  return hashCut(bytes, bounds, 1, count, LEAF_PREFIX);
+}
+
+function hashSlices(packed: Uint8Array, bounds: Uint32Array, prefix?: number): Uint8Array {
+  const bytes = requireBytes(packed, 'hash', 'slices');
+  const pairs = requireOffsets(bounds, 'slices');
+  requirePrefix(prefix);
+  const count = pairs.length / 2;
+  if (!Number.isInteger(count)) throw badOffsets('slices', 'a slice without an end');
+  if (count > MAX_LEAVES) throw tooManyLeaves(count);
+  for (let i = 0; i < count; i++) {
+    if (pairs[2 * i + 1]! < pairs[2 * i]! || pairs[2 * i + 1]! > bytes.length)
+      throw badOffsets('slices', `slice ${i} does not lie within the bytes`);
+  }
+  return hashCut(bytes, pairs, 2, count, prefix);
+}
+
+/** @param step from one slice's bounds to the next one's: 1 where each ends where the next one starts, else 2 */
+function hashCut(
+  bytes: Uint8Array,
+  bounds: Uint32Array,
+  step: 1 | 2,
+  count: number,
+  prefix: number | undefined,
+): Uint8Array {
   const out = new Uint8Array(HASH_BYTES * count);
   const writer = Buffer.from(out.buffer);
-  const preimage = Buffer.alloc(1 + longest);
+  let preimage = Buffer.alloc(256);
   for (let i = 0; i < count; i++) {
-    const [from, to] = [bounds[i]!, bounds[i + 1]!];
-    preimage.set(bytes.subarray(from, to), 1);
-    sha256Into(writer, HASH_BYTES * i, preimage.subarray(0, 1 + to - from));
+    const slice = bytes.subarray(bounds[step * i]!, bounds[step * i + 1]!);
+    if (prefix === undefined) {
+      sha256Into(writer, HASH_BYTES * i, slice);
+      continue;
+    }
+    if (preimage.length <= slice.length) preimage = Buffer.alloc(2 * slice.length);
+    preimage[0] = prefix;
+    preimage.set(slice, 1);
+    sha256Into(writer, HASH_BYTES * i, preimage.subarray(0, 1 + slice.length));
   }
   return out;
 }
@@ -155,8 +187,8 @@ function keyHandle(secret: KeyObject): KeyHandle {
   };
 }
 
-function badOffsets(what: string): MetersealError {
-  return new MetersealError('bad-argument', `couldn't hash leaves: bad offsets, ${what}`);
+function badOffsets(noun: string, what: string): MetersealError {
+  return new MetersealError('bad-argument', `couldn't hash ${noun}: bad offsets, ${what}`);
 }
 
 function tooManyLeaves(count: number): MetersealError {
@@ -171,6 +203,7 @@ export const javascriptEngine: Engine = {
   name: 'javascript',
   sha256,
   hashLeaves,
+  hashSlices,
   merkleRoot,
   verify,
   openSeal,

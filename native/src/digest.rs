@@ -5,10 +5,16 @@
 use sha2::{Digest, Sha256};
 
 use crate::bounds::{HASH_BYTES, MAX_LEAVES};
+use crate::lanes::hash_each;
 use crate::refusal::{Code, Refusal};
 
 /// A SHA-256 hash.
 pub type Hash = [u8; HASH_BYTES];
+
+/// Stands before a leaf when it is hashed.
+pub const LEAF_PREFIX: u8 = 0;
+/// Stands before the two hashes of an inner node.
+pub const NODE_PREFIX: u8 = 1;
 
 /// SHA-256 of nothing: the root of the empty tree.
 pub fn empty_hash() -> Hash {
@@ -18,7 +24,7 @@ pub fn empty_hash() -> Hash {
 /// SHA-256(0x00 ‖ leaf).
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
     Sha256::new()
-        .chain_update([0])
+        .chain_update([LEAF_PREFIX])
         .chain_update(leaf)
         .finalize()
         .into()
@@ -27,7 +33,7 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
 /// SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new()
-        .chain_update([1])
+        .chain_update([NODE_PREFIX])
         .chain_update(left)
         .chain_update(right)
         .finalize()
@@ -56,10 +62,41 @@ pub fn hash_leaves(packed: &[u8], offsets: &[u32]) -> Result<Vec<u8>, Refusal> {
         return Err(bad("the last one lies beyond the leaves".into()));
     }
     let mut hashes = Vec::with_capacity(count * HASH_BYTES);
-    for pair in offsets.windows(2) {
-        hashes.extend_from_slice(&leaf_hash(&packed[pair[0] as usize..pair[1] as usize]));
-    }
+    let leaves = offsets.windows(2).map(|pair| slice(packed, pair));
+    hash_each(Some(LEAF_PREFIX), leaves, &mut hashes);
     Ok(hashes)
+}
+
+/// SHA-256 of many slices of one buffer, one after the other.
+///
+/// `bounds` are n pairs of byte offsets; slice i is `packed[bounds[2 * i]..bounds[2 * i + 1]]`. With a `prefix` that
+/// byte is hashed before each.
+///
+/// # Errors
+/// `BadArgument` for bounds that are torn, fall or leave `packed`; `TooLarge` above [`MAX_LEAVES`].
+pub fn hash_slices(packed: &[u8], bounds: &[u32], prefix: Option<u8>) -> Result<Vec<u8>, Refusal> {
+    let bad = |what: String| Refusal::new(Code::BadArgument, format!("bad bounds, {what}"));
+    let (pairs, rest) = bounds.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(bad("a slice without an end".into()));
+    }
+    if pairs.len() > MAX_LEAVES {
+        return Err(too_many_leaves(pairs.len()));
+    }
+    if let Some(at) = pairs
+        .iter()
+        .position(|[from, to]| to < from || *to as usize > packed.len())
+    {
+        return Err(bad(format!("slice {at} does not lie within the bytes")));
+    }
+    let mut hashes = Vec::with_capacity(pairs.len() * HASH_BYTES);
+    let slices = pairs.iter().map(|pair| slice(packed, pair));
+    hash_each(prefix, slices, &mut hashes);
+    Ok(hashes)
+}
+
+fn slice<'a>(packed: &'a [u8], pair: &[u32]) -> &'a [u8] {
+    &packed[pair[0] as usize..pair[1] as usize]
 }
 
 pub(crate) fn too_many_leaves(count: usize) -> Refusal {
@@ -79,6 +116,32 @@ mod tests {
         let expected = [leaf_hash(b"ab"), leaf_hash(b""), leaf_hash(b"c")].concat();
         assert_eq!(hashes, expected);
         assert_eq!(hash_leaves(b"", &[0]).unwrap(), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn slices_may_stand_anywhere() {
+        let hashes = hash_slices(b"-abcc", &[4, 5, 1, 3, 2, 2], Some(LEAF_PREFIX)).unwrap();
+        let expected = [leaf_hash(b"c"), leaf_hash(b"ab"), leaf_hash(b"")].concat();
+        assert_eq!(hashes, expected);
+        let bare: Hash = Sha256::digest(b"ab").into();
+        assert_eq!(hash_slices(b"-abcc", &[1, 3], None).unwrap(), bare);
+        assert_eq!(hash_slices(b"", &[], None).unwrap(), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn bad_bounds_are_refused() {
+        for bounds in [
+            &[0][..],
+            &[0, 1, 2],
+            &[2, 1],
+            &[0, 4],
+            &[u32::MAX, u32::MAX],
+        ] {
+            assert_eq!(
+                hash_slices(b"abc", bounds, None).unwrap_err().code,
+                Code::BadArgument
+            );
+        }
     }
 
     #[test]

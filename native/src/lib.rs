@@ -8,6 +8,7 @@
 pub mod bounds;
 pub mod digest;
 pub mod keys;
+pub mod lanes;
 pub mod merkle;
 pub mod refusal;
 pub mod sign;
@@ -42,7 +43,7 @@ thread_local! {
 /// Rises with every change of what is exported here; `native/js/addon.ts` asks for its own number.
 #[napi(catch_unwind)]
 pub fn interface_version() -> u32 {
-    1
+    2
 }
 
 /// RFC 6962 leaf hashes of the leaves that `offsets` cut out of `packed`.
@@ -53,6 +54,20 @@ pub fn hash_leaves<'env>(
     offsets: &[u32],
 ) -> Result<Uint8ArraySlice<'env>, Error> {
     answer(env, &digest::hash_leaves(packed, offsets).map_err(refused)?)
+}
+
+/// SHA-256 of the slices that pairs of `bounds` cut out of `packed`, each with a byte before it if one is given.
+#[napi(catch_unwind)]
+pub fn hash_slices<'env>(
+    env: &'env Env,
+    packed: &[u8],
+    bounds: &[u32],
+    prefix: Option<u8>,
+) -> Result<Uint8ArraySlice<'env>, Error> {
+    answer(
+        env,
+        &digest::hash_slices(packed, bounds, prefix).map_err(refused)?,
+    )
 }
 
 /// RFC 6962 Merkle tree hash over leaf hashes.

@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use crate::bounds::{HASH_BYTES, MAX_LEAVES};
-use crate::digest::{Hash, empty_hash, node_hash, too_many_leaves};
+use crate::digest::{Hash, NODE_PREFIX, empty_hash, too_many_leaves};
+use crate::lanes::hash_each;
 use crate::refusal::{Code, Refusal};
 
 /// Root over n × 32 bytes of leaf hashes.
@@ -24,24 +25,22 @@ pub fn merkle_root(leaf_hashes: &[u8]) -> Result<Hash, Refusal> {
     if leaves.len() > MAX_LEAVES {
         return Err(too_many_leaves(leaves.len()));
     }
-    let mut level = leaves.to_vec();
-    while level.len() > 1 {
-        let pairs = level.len() / 2;
-        for i in 0..pairs {
-            level[i] = node_hash(&level[2 * i], &level[2 * i + 1]);
-        }
-        if level.len() % 2 == 1 {
-            level[pairs] = level[2 * pairs];
-        }
-        level.truncate(level.len().div_ceil(2));
+    let mut level = leaf_hashes.to_vec();
+    while level.len() > HASH_BYTES {
+        let mut above = Vec::with_capacity(level.len() / 2 + HASH_BYTES);
+        let pairs = level.chunks_exact(2 * HASH_BYTES);
+        let alone = pairs.remainder();
+        hash_each(Some(NODE_PREFIX), pairs, &mut above);
+        above.extend_from_slice(alone);
+        level = above;
     }
-    Ok(level.first().copied().unwrap_or_else(empty_hash))
+    Ok(level.first_chunk().copied().unwrap_or_else(empty_hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::leaf_hash;
+    use crate::digest::{leaf_hash, node_hash};
 
     /// The definition as the RFC writes it.
     fn defined(leaves: &[Hash]) -> Hash {

@@ -17,6 +17,15 @@ export interface BulkHasher extends Hasher {
    * @returns n × 32 bytes
    */
   hashLeaves(packed: Uint8Array, offsets: Uint32Array): Uint8Array;
+  /**
+   * SHA-256 of many slices of one buffer in one call.
+   *
+   * @param packed where the slices lie, with anything between them
+   * @param bounds 2n byte offsets; slice i is `packed[bounds[2i], bounds[2i + 1])`
+   * @param prefix a byte that is hashed before each slice, 0 for RFC 6962 leaves; none if not given
+   * @returns n × 32 bytes
+   */
+  hashSlices(packed: Uint8Array, bounds: Uint32Array, prefix?: number): Uint8Array;
   /** RFC 6962 Merkle tree hash over n × 32 bytes of leaf hashes; SHA-256("") for none. */
   merkleRoot(leafHashes: Uint8Array): Uint8Array;
 }

@@ -32,6 +32,19 @@ for (const { name, engine, skip } of enginesUnderTest) {
     t.end();
   });
 
+  t.test(`${name} hashes slices that stand anywhere, with a byte before each or none`, { skip }, (t) => {
+    const bounds = Uint32Array.of(4, 5, 1, 3, 2, 2);
+    const slices = ['c', 'ab', ''].map(utf8);
+    for (const prefix of [undefined, 0, 1, 255]) {
+      const hashes = engine.hashSlices(utf8('-abcc'), bounds, prefix);
+      const before = prefix === undefined ? new Uint8Array(0) : Uint8Array.of(prefix);
+      const expected = slices.map((slice) => engine.sha256(before, slice));
+      t.same(hashes, new Uint8Array(Buffer.concat(expected)), `prefix ${prefix}`);
+    }
+    t.same(engine.hashSlices(new Uint8Array(3), new Uint32Array(0)), new Uint8Array(0), 'no slice, no hash');
+    t.end();
+  });
+
   t.test(`${name} hashes parts like their concatenation`, { skip }, (t) => {
     const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
     t.same(engine.sha256(utf8('abc')), fromHex(abc));
@@ -58,6 +71,13 @@ for (const { name, engine, skip } of enginesUnderTest) {
       const inside = Buffer.concat([random.bytes(7), packed, random.bytes(5)]).subarray(7, 7 + packed.length);
       const hashes = engine.hashLeaves(inside, offsets);
       if (toHex(hashes) !== toHex(reference.hashLeaves(packed, offsets))) t.fail(`leaves of round ${round}`);
+      const bounds = Uint32Array.from({ length: 2 * leaves.length }, (_, i) => offsets[(i + 1) >> 1]!);
+      for (const prefix of [undefined, 0]) {
+        const slices = engine.hashSlices(inside, bounds, prefix);
+        if (toHex(slices) !== toHex(reference.hashSlices(packed, bounds, prefix)))
+          t.fail(`slices of round ${round}`);
+        if (prefix === 0 && toHex(slices) !== toHex(hashes)) t.fail(`slices are leaves, round ${round}`);
+      }
       if (toHex(engine.merkleRoot(hashes)) !== toHex(reference.merkleRoot(hashes)))
         t.fail(`root of round ${round}`);
     }

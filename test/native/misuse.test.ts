@@ -72,6 +72,14 @@ for (const { name, engine, skip } of enginesUnderTest) {
         'bad-argument',
       );
       t.equal(
+        codeOf(() => loose.hashSlices(wrong, Uint32Array.of(0, 0))),
+        'bad-argument',
+      );
+      t.equal(
+        codeOf(() => loose.hashSlices(good, wrong)),
+        'bad-argument',
+      );
+      t.equal(
         codeOf(() => loose.merkleRoot(wrong)),
         'bad-argument',
       );
@@ -126,10 +134,37 @@ for (const { name, engine, skip } of enginesUnderTest) {
     t.end();
   });
 
+  t.test(
+    `${name} refuses slices that are torn, fall or leave the bytes, and prefixes that are none`,
+    { skip },
+    (t) => {
+      const packed = new Uint8Array(10);
+      for (const bounds of [[0], [0, 5, 4], [5, 4], [0, 11], [0, 10, 11, 11], [0xffffffff, 0xffffffff]]) {
+        t.equal(
+          codeOf(() => engine.hashSlices(packed, Uint32Array.from(bounds))),
+          'bad-argument',
+          `[${bounds}]`,
+        );
+      }
+      for (const prefix of [-1, 256, 0.5, Number.NaN, '0', null, 1n, {}]) {
+        t.equal(
+          codeOf(() => loose.hashSlices(packed, Uint32Array.of(0, 1), prefix)),
+          'bad-argument',
+          `prefix ${typeof prefix}`,
+        );
+      }
+      t.end();
+    },
+  );
+
   t.test(`${name} refuses more than one call takes, and takes the most`, { skip }, (t) => {
     const key = engine.generateKey();
     t.equal(
       codeOf(() => engine.hashLeaves(new Uint8Array(0), new Uint32Array(MAX_LEAVES + 2))),
+      'too-large',
+    );
+    t.equal(
+      codeOf(() => engine.hashSlices(new Uint8Array(0), new Uint32Array(2 * MAX_LEAVES + 2))),
       'too-large',
     );
     t.equal(
