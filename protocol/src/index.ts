@@ -12,6 +12,7 @@ export * from './merkle/compact-range.js';
 export * from './merkle/hash.js';
 export * from './merkle/proof-plan.js';
 export * from './merkle/verify-proof.js';
+export * from './messages/answer-head.js';
 export * from './messages/delivery.js';
 export * from './messages/frames.js';
 export * from './messages/identity.js';

@@ -29,6 +29,8 @@ export const MAX_COSIGNATURE_BYTES = 512;
 export const MAX_BATCH = 1_000;
 /** Entries of one answer of proof.sock. */
 export const MAX_ENTRIES_PER_REQUEST = 4_096;
+/** Bytes of the head of an HTTP answer of proof.sock: ours have 200. */
+export const MAX_ANSWER_HEAD_BYTES = 4_096;
 /** Bytes of one checkpoint note: room for a hundred cosignatures. */
 export const MAX_NOTE_BYTES = 32_768;
 export const MAX_NOTE_SIGNATURES = 128;

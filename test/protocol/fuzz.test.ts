@@ -108,6 +108,10 @@ const TARGETS: Readonly<Record<string, Target>> = {
     undefined,
     3,
   ),
+  readAnswerHead: target(
+    [utf8('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\nRetry-After: 1\r\n\r\n')],
+    protocol.readAnswerHead,
+  ),
   decodeLeaseAnswer: target(
     [protocol.encodeLeaseAnswer({ result: 'busy', lease: new Uint8Array(16), port: 1, granted: 2 })],
     protocol.decodeLeaseAnswer,
