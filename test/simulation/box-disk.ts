@@ -102,6 +102,7 @@ export class BoxDisk {
       head: () => seen(() => store.head()),
       blockAtHeight: (height) => seen(() => store.blockAtHeight(height)),
       blockAtIndex: (index) => seen(() => store.blockAtIndex(index)),
+      blocksOver: (from, to) => seen(() => store.blocksOver(from, to)),
       blocks: (from, to) => store.blocks(from, to),
       tile: (level, index) => seen(() => store.tile(level, index)),
       heightOf: (type, subject, seq, notAbove) => seen(() => store.heightOf(type, subject, seq, notAbove)),

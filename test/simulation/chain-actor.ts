@@ -1,5 +1,5 @@
 import type { Policy } from '@meterseal/protocol';
-import { isMetersealError, parsePolicy } from '@meterseal/protocol';
+import { concat, isMetersealError, parsePolicy } from '@meterseal/protocol';
 import type { Chain } from 'meterseal/internal/chain/commit';
 import { openChain } from 'meterseal/internal/chain/open-chain';
 import { Interface1 } from 'meterseal/internal/chain/platform/interface-1';
@@ -99,7 +99,7 @@ export class ChainActor extends Actor {
         this.world.model.seen(note);
         return Buffer.from(note);
       },
-      '/entries': ({ path }) => proof.entries(queryOf(path)),
+      '/entries': async ({ path }) => concat(...(await proof.entries(queryOf(path)))),
       '/consistency': ({ path }) => proof.consistency(queryOf(path)),
       '/verdicts': ({ body }) => proof.submitVerdict(body),
     });

@@ -62,6 +62,9 @@ async function answersOf(store: ChainReader, writes: readonly BlockWrite[]): Pro
   for (const { block } of writes) answers.push(await store.blockAtHeight(block.height));
   const size = writes.reduce((sum, { block }) => sum + block.count, 0);
   for (let index = 0; index < size + 3; index++) answers.push((await store.blockAtIndex(index))?.height);
+  for (let from = 0; from < size + 3; from += 2) {
+    for (const to of [from + 1, from + 7, size + 9]) answers.push(await store.blocksOver(from, to));
+  }
   for await (const block of store.blocks(3)) answers.push(block);
   for await (const block of store.blocks(2, 5)) answers.push(block);
   for (let height = 0; height <= BLOCKS + 1; height++) {

@@ -1,4 +1,5 @@
 import type {
+  BlockEntries,
   BlockWrite,
   ChainStore,
   EnrolmentRow,
@@ -38,6 +39,12 @@ export class MemoryChainStore implements ChainStore {
     return this.#blocks.findLast(
       ({ firstIndex, count }) => firstIndex <= index && index < firstIndex + count,
     );
+  }
+
+  async blocksOver(from: number, to: number): Promise<BlockEntries[]> {
+    return this.#blocks
+      .filter(({ firstIndex, count }) => firstIndex < to && firstIndex + count > from)
+      .map(({ height, firstIndex, count, entries }) => ({ height, firstIndex, count, entries }));
   }
 
   async *blocks(fromHeight: number, toHeight = Number.MAX_SAFE_INTEGER): AsyncGenerator<StoredBlock> {

@@ -1,7 +1,6 @@
 import type { IndexAnswer } from '@meterseal/protocol';
 import {
   concat,
-  encodeEntries,
   fromHex,
   MAX_ENTRIES_PER_REQUEST,
   MetersealError,
@@ -10,8 +9,8 @@ import {
   tileWidth,
 } from '@meterseal/protocol';
 import type { Chain } from './commit.js';
+import { EntryLists } from './entry-lists.js';
 import { readNumber } from './query-number.js';
-import { entriesOf } from './tree.js';
 import type { Verdicts } from './verdicts.js';
 
 type Query = Readonly<Record<string, unknown>>;
@@ -20,18 +19,23 @@ type Query = Readonly<Record<string, unknown>>;
 export class ProofCalls {
   readonly #chain: Chain;
   readonly #verdicts: Verdicts;
+  readonly #lists: EntryLists;
 
   constructor(chain: Chain, verdicts: Verdicts) {
     this.#chain = chain;
     this.#verdicts = verdicts;
+    this.#lists = new EntryLists(chain.reader);
   }
 
   checkpoint(): string {
     return this.#chain.published.note;
   }
 
-  /** @throws MetersealError `bad-request` */
-  async entries(query: Query): Promise<Uint8Array> {
+  /**
+   * @returns pieces that follow one another
+   * @throws MetersealError `bad-request`
+   */
+  async entries(query: Query): Promise<Uint8Array[]> {
     const { from, to } = this.#range(query);
     if (to - from > MAX_ENTRIES_PER_REQUEST) {
       throw new MetersealError(
@@ -39,7 +43,7 @@ export class ProofCalls {
         `couldn't read entries: more than ${MAX_ENTRIES_PER_REQUEST} at once`,
       );
     }
-    return encodeEntries(await entriesOf(this.#chain.reader, from, to));
+    return this.#lists.pieces(from, to);
   }
 
   /** @throws MetersealError `bad-request` */
@@ -58,7 +62,7 @@ export class ProofCalls {
     if (tileWidth(level, index, size) < width) refuseTile();
     if (level === 'entries') {
       const from = index * TILE_WIDTH;
-      return encodeEntries(await entriesOf(this.#chain.reader, from, from + width));
+      return concat(...(await this.#lists.pieces(from, from + width)));
     }
     return (await this.#chain.tree.tile(level, index, width)) ?? refuseTile();
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ENTRY_CODES, isMetersealError, MetersealError } from '@meterseal/protocol';
 import { Database } from '../host/database.js';
 import type {
+  BlockEntries,
   BlockWrite,
   ChainReader,
   ChainStore,
@@ -80,6 +81,13 @@ export class SqliteChainReader implements ChainReader {
   async blockAtIndex(index: number): Promise<StoredBlock | undefined> {
     const block = await this.#block('WHERE first_index <= ? ORDER BY first_index DESC LIMIT 1', index);
     return block !== undefined && index < block.firstIndex + block.count ? block : undefined;
+  }
+
+  blocksOver(from: number, to: number): Promise<BlockEntries[]> {
+    const sql = `SELECT height, first_index AS firstIndex, count, entries FROM block WHERE first_index < ?
+      AND first_index >= (SELECT max(first_index) FROM block WHERE first_index <= ?) AND first_index + count > ?
+      ORDER BY first_index`;
+    return this.#all(sql, to, from, from);
   }
 
   async *blocks(fromHeight: number, toHeight = Number.MAX_SAFE_INTEGER): AsyncGenerator<StoredBlock> {

@@ -17,6 +17,9 @@ export type StoredBlock = {
   readonly entries: Uint8Array;
 };
 
+/** Where a block lies in the chain, and its entries. */
+export type BlockEntries = Pick<StoredBlock, 'height' | 'firstIndex' | 'count' | 'entries'>;
+
 /** A full tile of hashes, 8,192 bytes. */
 export type StoredTile = { readonly level: number; readonly index: number; readonly hashes: Uint8Array };
 
@@ -75,6 +78,8 @@ export interface ChainReader {
   blockAtHeight(height: number): Promise<StoredBlock | undefined>;
   /** The block that holds the entry at `index`. */
   blockAtIndex(index: number): Promise<StoredBlock | undefined>;
+  /** All blocks that hold entries of `from` … `to` − 1, in order. */
+  blocksOver(from: number, to: number): Promise<BlockEntries[]>;
   /** Blocks in the order of their heights. */
   blocks(fromHeight: number, toHeight?: number): AsyncIterable<StoredBlock>;
   tile(level: number, index: number): Promise<Uint8Array | undefined>;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteChainReader, SqliteChainStore } from 'meterseal/internal/chain/sqlite-store';
-import type { BlockWrite, ChainReader, StoredBlock } from 'meterseal/internal/chain/store';
+import type { BlockEntries, BlockWrite, ChainReader, StoredBlock } from 'meterseal/internal/chain/store';
 import { Database } from 'meterseal/internal/host/database';
 import t from 'tap';
 
@@ -47,6 +47,15 @@ t.test('a block comes back as it was written, by height, index and order', async
   t.equal((await store.blockAtIndex(69))?.height, 7);
   t.equal((await store.blockAtIndex(70))?.height, 8);
   t.equal(await store.blockAtIndex(1300), undefined);
+  const over = async (from: number, to: number) =>
+    (await store.blocksOver(from, to)).map(({ height }) => height);
+  t.same(await over(0, 1), [1]);
+  t.same(await over(9, 21), [1, 2, 3]);
+  t.same(await over(60, 70), [7]);
+  t.same(await over(1_299, 5_000), [130]);
+  t.same(await over(1_300, 5_000), []);
+  const [{ firstIndex, count, entries }] = (await store.blocksOver(60, 70)) as [BlockEntries];
+  t.same([firstIndex, count, [...entries]], [60, 10, [...block.entries]]);
   t.equal((await heights(store, 1)).length, 130);
   t.same(await heights(store, 63, 66), [63, 64, 65, 66]);
   t.same(await store.counts(), { tiles: 0, ranges: 0, blocks: 130 });
