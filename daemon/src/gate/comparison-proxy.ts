@@ -1,11 +1,12 @@
-import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer, request } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorBody, ErrorCode } from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
 import { routeComparison } from './comparison-routes.js';
 import { deadline } from './deadline.js';
 import type { ConnectionHandler } from './drivers/process.js';
+import { ProofConnection } from './proof-connection.js';
 import { RateLimit } from './rate-limit.js';
 
 /** Bytes of a request's head: the longest that the protocol needs is below 200. */
@@ -31,7 +32,12 @@ type Connection = {
   disarm: () => void;
   /** One for each request under way: gives up everything that it holds. */
   readonly finish: Set<() => void>;
+  /** Connections to proof.sock that serve this one, and nothing to do at present. */
+  readonly idle: ProofConnection[];
 };
+
+/** Headers of an answer that are passed on. */
+const PASSED_HEADERS = ['content-type', 'content-length', 'retry-after'];
 
 /**
  * Passes the comparison protocol, and nothing else, from the comparison port to proof.sock. Bodies are taken whole
@@ -46,7 +52,7 @@ export class ComparisonProxy implements ConnectionHandler {
   readonly #requests: RateLimit;
   readonly #appends: RateLimit;
   readonly #connections = new WeakMap<Socket, Connection>();
-  readonly #upstreams = new Set<ClientRequest>();
+  readonly #upstreams = new Set<ProofConnection>();
   #inFlight = 0;
 
   /** @param options `mayPass` is asked for every request and every piece of an answer */
@@ -73,11 +79,17 @@ export class ComparisonProxy implements ConnectionHandler {
   }
 
   serve(socket: Socket): void {
-    const connection: Connection = { refused: 0, disarm: () => {}, finish: new Set() };
+    const connection: Connection = {
+      refused: 0,
+      disarm: () => {},
+      finish: new Set(),
+      idle: [],
+    };
     this.#connections.set(socket, connection);
     this.#limitIdleTime(socket, connection);
     socket.once('close', () => {
       for (const finish of connection.finish) finish();
+      for (const upstream of connection.idle) this.#end(upstream);
       connection.disarm();
     });
     // Before the HTTP server's own listener, which would end our half with data still queued.
@@ -125,29 +137,59 @@ export class ComparisonProxy implements ConnectionHandler {
   }
 
   #pass(
-    method: string,
+    method: 'GET' | 'POST',
     path: string,
     asked: IncomingMessage,
     answer: ServerResponse,
     connection: Connection,
     body: Buffer | null,
   ): void {
-    if (!this.#mayPass()) return void asked.socket.resetAndDestroy();
-    const headers: Record<string, string | number> = {};
-    if (body !== null) {
-      headers['content-length'] = body.length;
-      headers['content-type'] = path === '/cosignatures' ? 'text/plain' : 'application/octet-stream';
-    }
-    const upstream = request({ socketPath: this.#proofSocket, method, path, headers, agent: false });
-    this.#upstreams.add(upstream);
-    upstream.once('close', () => this.#upstreams.delete(upstream));
-    onFinish(connection, answer, () => upstream.destroy());
-    upstream.once('response', (response) => passAnswer(response, answer, asked.socket, this.#mayPass));
-    upstream.on('error', () => {
-      if (answer.headersSent) asked.socket.resetAndDestroy();
-      else refuse(answer, 503, 'unreachable', 'the chain does not answer');
+    const { socket } = asked;
+    if (!this.#mayPass()) return void socket.resetAndDestroy();
+    const upstream = this.#upstreamOf(connection);
+    let isOver = false;
+    onFinish(connection, answer, () => {
+      if (isOver && !socket.destroyed) connection.idle.push(upstream);
+      else this.#end(upstream);
     });
-    upstream.end(body ?? undefined);
+    const type = path === '/cosignatures' ? 'text/plain' : 'application/octet-stream';
+    upstream.ask(method, path, body === null ? null : { type, bytes: body }, {
+      head: ({ status, headers }) => {
+        for (const name of PASSED_HEADERS) {
+          const value = headers.get(name);
+          if (value !== undefined) answer.setHeader(name, value);
+        }
+        answer.writeHead(status);
+      },
+      piece: (bytes, isLast, taken) => {
+        // A process that was stopped goes on with what it finds in its sockets before it looks at its timers.
+        if (!this.#mayPass()) return void socket.resetAndDestroy();
+        isOver = isLast;
+        if (isLast) answer.end(bytes, taken);
+        else answer.write(bytes, taken);
+      },
+      failed: () => {
+        // Half an answer must not look like a whole one.
+        if (answer.headersSent) socket.resetAndDestroy();
+        else refuse(answer, 503, 'unreachable', 'the chain does not answer');
+      },
+    });
+  }
+
+  /** One that lives as long as the connection that it serves. */
+  #upstreamOf({ idle }: Connection): ProofConnection {
+    for (let upstream = idle.pop(); upstream !== undefined; upstream = idle.pop()) {
+      if (upstream.isOpen) return upstream;
+      this.#end(upstream);
+    }
+    const upstream = new ProofConnection(this.#proofSocket);
+    this.#upstreams.add(upstream);
+    return upstream;
+  }
+
+  #end(upstream: ProofConnection): void {
+    this.#upstreams.delete(upstream);
+    upstream.destroy();
   }
 
   #limitIdleTime(socket: Socket, connection: Connection): void {
@@ -178,28 +220,6 @@ function refuseRate(answer: ServerResponse, socket: Socket, connection: Connecti
   if (connection.refused > MAX_REFUSED) return void socket.resetAndDestroy();
   answer.setHeader('retry-after', '1');
   refuse(answer, 429, 'rate-limited', 'too many requests');
-}
-
-function passAnswer(
-  response: IncomingMessage,
-  answer: ServerResponse,
-  socket: Socket,
-  mayPass: () => boolean,
-): void {
-  for (const name of ['content-type', 'content-length', 'retry-after']) {
-    const value = response.headers[name];
-    if (value !== undefined) answer.setHeader(name, value);
-  }
-  answer.writeHead(response.statusCode ?? 503);
-  // Half an answer must not look like a whole one.
-  response.once('close', () => {
-    if (!response.complete) socket.resetAndDestroy();
-  });
-  // A process that was stopped goes on with what it finds in its sockets before it looks at its timers.
-  response.on('data', () => {
-    if (!mayPass()) socket.resetAndDestroy();
-  });
-  response.pipe(answer);
 }
 
 function refuse(answer: ServerResponse, status: number, code: ErrorCode, why: string): void {

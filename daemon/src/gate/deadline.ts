@@ -1,5 +1,7 @@
 import type { Clock } from '../host/clock.js';
 
+const DISARMED = 'disarmed';
+
 /**
  * Calls `late` once, `ms` from now, unless the returned function was called before.
  *
@@ -10,7 +12,8 @@ export function deadline(clock: Clock, ms: number, late: () => void): () => void
   void clock.sleep(ms, disarmed.signal).then(() => {
     if (!disarmed.signal.aborted) late();
   });
-  return () => disarmed.abort();
+  // With a reason of our own none is made, with its stack, for each request that is over in time.
+  return () => disarmed.abort(DISARMED);
 }
 
 /**
