@@ -128,7 +128,7 @@ export class GateCore {
     }
     const hangUp = (): void => this.#switch.feed({ kind: 'release', id, who });
     gone.addEventListener('abort', hangUp);
-    const state = await this.#switch.rest();
+    const state = await this.#writtenState();
     gone.removeEventListener('abort', hangUp);
     if (state.name === 'fault') return answerOf(request, 'fault');
     if (state.name !== 'connected' || state.lease !== lease) return answerOf(request, 'refused');
@@ -138,9 +138,21 @@ export class GateCore {
   /** The answer says what the link is afterwards: `refused` is not connected, `busy` is connected for another. */
   async #release(request: LeaseRequest): Promise<LeaseAnswer> {
     this.#switch.feed({ kind: 'release', id: request.lease, who: request.collectorKey });
-    const state = await this.#switch.rest();
+    const state = await this.#writtenState();
     if (state.name === 'fault') return answerOf(request, 'fault');
     return answerOf(request, state.name === 'connected' ? 'busy' : 'refused');
+  }
+
+  /** The state that lasts, once every transition to it is written down: nobody is told what a crash could take back. */
+  async #writtenState(): Promise<GateState> {
+    const state = await this.#switch.rest();
+    // Where writing fails the switch goes to fault by itself.
+    const isWritten = await this.#options.spool.settled().then(
+      () => true,
+      () => false,
+    );
+    const isOver = state.name === 'connected' && this.#switch.state !== state;
+    return isWritten && !isOver ? state : this.#switch.rest();
   }
 }
 
