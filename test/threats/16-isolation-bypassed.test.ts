@@ -11,6 +11,7 @@ import type { GateStatus } from 'meterseal/internal/gate/role';
 import { stateFolder } from 'meterseal/internal/host/state-folder';
 import type { Test } from 'tap';
 import t from 'tap';
+import { PLAIN_NODE } from '../command-line.js';
 import { exchange, isRefused } from '../daemon/gate/gate-box.js';
 import { until } from '../daemon/gate/until.js';
 import { temporaryFolder } from '../daemon/host/temporary-folder.js';
@@ -139,11 +140,12 @@ for (const [signal, what] of [
     const { controlPort } = await box.gate();
     const lease = new Uint8Array(16).fill(2);
     const recorded = box.request('connect', lease);
-    const holder = spawn(process.execPath, [HOLDER, String(controlPort), toHex(recorded)], {
+    const [command, before] = PLAIN_NODE;
+    const holder = spawn(command, [...before, HOLDER, String(controlPort), toHex(recorded)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     t.teardown(() => holder.kill('SIGKILL'));
-    const before = performance.now();
+    const started = performance.now();
     const [line] = (await once(holder.stdout, 'data')) as [Buffer];
     const { port, granted, answer } = JSON.parse(line.toString()) as {
       port: number;
@@ -155,7 +157,7 @@ for (const [signal, what] of [
     holder.kill(signal);
     t.equal((await box.gate()).state, 'connected', 'until then it is connected');
     await box.isolated();
-    const held = performance.now() - before;
+    const held = performance.now() - started;
     t.ok(held < MAX_LEASE_MS + 3_000, `isolated after ${held.toFixed(0)} ms`);
     t.ok(await isRefused(port));
     t.strictSame(box.ports, [controlPort]);

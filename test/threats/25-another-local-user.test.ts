@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stateFolder } from 'meterseal/internal/host/state-folder';
 import t from 'tap';
-import { cannotBeNobody } from '../command-line.js';
+import { cannotBeNobody, PLAIN_NODE } from '../command-line.js';
 import { temporaryFolder } from '../daemon/host/temporary-folder.js';
 import { filesBelow } from '../scenarios/line.js';
 import { RunningCommand } from '../scenarios/running-command.js';
@@ -15,7 +15,8 @@ const NOBODY = { uid: 65_534, gid: 65_534 };
 /** How each attempt ends, by this user or another. */
 function attempt(attempts: readonly string[], user: object): Record<string, string> {
   const options = { ...user, cwd: '/', encoding: 'utf8' } as const;
-  return JSON.parse(execFileSync(process.execPath, [ATTEMPTS, ...attempts], options)) as Record<
+  const [command, before] = PLAIN_NODE;
+  return JSON.parse(execFileSync(command, [...before, ATTEMPTS, ...attempts], options)) as Record<
     string,
     string
   >;

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { javascriptEngine } from '@meterseal/native';
-import type { Collector } from '@meterseal/node-red-meterseal/core';
 import {
   openCollector,
   openCollectorKey,
@@ -11,7 +10,7 @@ import {
   serveReceiver,
 } from '@meterseal/node-red-meterseal/core';
 import type { Policy } from '@meterseal/protocol';
-import { MetersealError, parsePolicy, platformIdOf, toBase64 } from '@meterseal/protocol';
+import { isMetersealError, MetersealError, parsePolicy, platformIdOf, toBase64 } from '@meterseal/protocol';
 import type { Command } from 'commander';
 import { parseDuration } from '../config/duration.js';
 import { parseHostPort } from '../config/host-port.js';
@@ -107,22 +106,40 @@ async function run(options: RunOptions): Promise<void> {
   });
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  let failure: MetersealError | undefined;
+  // What a write that failed has done is known only after opening again, so it ends the process.
+  const told = (error: unknown): void => {
+    if (!isMetersealError(error, 'commit-failed', 'disk-full')) return;
+    failure ??= error;
+    stop.abort();
+  };
+  const compare = async (): Promise<ComparisonReport> => {
+    try {
+      return reportOf(await collector.compare());
+    } catch (error) {
+      told(error);
+      throw error;
+    }
+  };
   const servers: { close(): Promise<unknown> }[] = [];
   try {
     const server = await serveReceiver(collector.receiver, {
       ...parseHostPort(options.listen, '--listen'),
       token: readSecretLine(options.tokenFile, 'token'),
       ...tlsOf(options),
-      onError: (error) => log.error({ err: error }, 'request failed'),
+      onError: (error) => {
+        log.error({ err: error }, 'request failed');
+        told(error);
+      },
     });
     servers.push(server);
-    servers.push(await serveControl(dir, collector, log));
+    servers.push(await serveControl(dir, { compare, status: () => collector.status() }, log));
     process.stdout.write(`${JSON.stringify({ port: server.address.port })}\n`);
     log.info({ port: server.address.port }, 'receiving');
     const comparing =
       options.every === undefined
         ? undefined
-        : compareEvery(collector, parseDuration(options.every), log, stop.signal);
+        : compareEvery(compare, parseDuration(options.every), log, stop.signal);
     // Whoever asked it to stop while it started is not asked to ask again.
     if (!stop.signal.aborted) await once(stop.signal, 'abort');
     await comparing;
@@ -130,11 +147,12 @@ async function run(options: RunOptions): Promise<void> {
     for (const server of servers) await server.close();
     await collector.close();
   }
+  if (failure !== undefined) throw failure;
 }
 
 /** One comparison after the other, each as long after the one before; a failure is logged and the next one tried. */
 async function compareEvery(
-  collector: Collector,
+  compare: () => Promise<ComparisonReport>,
   everyMs: number,
   log: Logger,
   stop: AbortSignal,
@@ -143,7 +161,7 @@ async function compareEvery(
     await systemClock.sleep(everyMs, stop);
     if (stop.aborted) return;
     try {
-      const { tampered, unverifiable, ...report } = reportOf(await collector.compare());
+      const { tampered, unverifiable, ...report } = await compare();
       log[tampered.length > 0 ? 'error' : 'info']({ ...report, tampered: tampered.slice(0, 20) }, 'compared');
     } catch (error) {
       log.error({ err: error }, 'comparison failed');

@@ -1,10 +1,5 @@
 import { join } from 'node:path';
-import type {
-  Accused,
-  Collector,
-  CollectorStatus,
-  ComparisonResult,
-} from '@meterseal/node-red-meterseal/core';
+import type { Accused, CollectorStatus, ComparisonResult } from '@meterseal/node-red-meterseal/core';
 import { isMetersealError, MetersealError, toHex, verdictOf } from '@meterseal/protocol';
 import type { ApiServer } from '../../host/api-server.js';
 import { createApiServer, listenOnSocket } from '../../host/api-server.js';
@@ -45,10 +40,14 @@ function controlSocket(dir: string): string {
 }
 
 /** Serves the collector's operator on a Unix socket of this user: status, and a comparison on request. */
-export async function serveControl(dir: string, collector: Collector, log: Logger): Promise<ApiServer> {
+export async function serveControl(
+  dir: string,
+  collector: { readonly status: () => CollectorStatus; readonly compare: () => Promise<ComparisonReport> },
+  log: Logger,
+): Promise<ApiServer> {
   const api = createApiServer({ bodyLimit: 1_024, log });
   api.get('/v1/status', () => Promise.resolve(collector.status()));
-  api.post('/v1/comparisons', async () => reportOf(await collector.compare()));
+  api.post('/v1/comparisons', () => collector.compare());
   await listenOnSocket(api, controlSocket(dir));
   return api;
 }
