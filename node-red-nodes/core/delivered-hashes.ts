@@ -21,6 +21,9 @@ export type DeliveredTools = {
 const MAX_SEGMENTS = 5_000;
 /** Hashes that all searches together may cost: about three seconds. */
 const MAX_SEARCH_HASHES = 2_000_000;
+/** Statements on each side that are looked at where the nearest do not prove what is held, and hashes that it may cost. */
+const FURTHER_STATEMENTS = 4;
+const MAX_FURTHER_HASHES = 200_000;
 
 /**
  * Finds out what was really delivered where the collector holds one thing and the chain says another.
@@ -37,6 +40,7 @@ export class DeliveredHashes {
   readonly #signed = new Map<number, boolean>();
   readonly #searched = new Set<string>();
   readonly #budget = { hashes: MAX_SEARCH_HASHES };
+  readonly #furtherBudget = { hashes: MAX_FURTHER_HASHES };
 
   private constructor(tools: DeliveredTools) {
     this.#tools = tools;
@@ -51,6 +55,7 @@ export class DeliveredHashes {
     for (const [i, { meter, seq }] of numbers.entries()) {
       if (delivered.#searched.size >= MAX_SEGMENTS) break;
       await delivered.#lookInto(meter, seq);
+      await delivered.#lookFurther(meter, seq);
       if (i % SIGNATURES_PER_TURN === 0) await nextTurn();
     }
     return delivered;
@@ -75,6 +80,50 @@ export class DeliveredHashes {
     }
   }
 
+  /**
+   * A box that has stated a number twice has left a statement between two that go together. What is held is delivered if
+   * any two of the next few lead over it.
+   */
+  async #lookFurther(meter: KnownMeter, seq: number): Promise<void> {
+    const { hasher, deliveries, held } = this.#tools;
+    const first = (number: number): Uint8Array | undefined => {
+      const [row] = held.versions(meter.meter, number);
+      return row === undefined ? undefined : held.hashes.at(row);
+    };
+    const hash = first(seq);
+    if (hash === undefined || this.has(meter.subject, seq, hash)) return;
+    const { before, after } = deliveries.around(meter.subject, seq, FURTHER_STATEMENTS);
+    for (const end of after) {
+      const begin = deliveries.first(end);
+      const starts = before.filter((row) => deliveries.first(row) === begin);
+      for (const start of [...starts, undefined]) {
+        const from = start === undefined ? begin : deliveries.to(start) + 1;
+        const count = deliveries.to(end) - from + 1;
+        if (count > this.#furtherBudget.hashes) continue;
+        const hashes = Array.from({ length: count }, (_, i) => first(from + i)).filter(
+          (one) => one !== undefined,
+        );
+        const path = hashes.map((one) => [one]);
+        const base = start === undefined ? RUNNING_HASH_START : deliveries.runningHash(start);
+        const target = deliveries.runningHash(end);
+        const leads =
+          hashes.length === count &&
+          searchRunningHash(hasher, base, target, path, this.#furtherBudget) !== undefined;
+        if (!leads || !(await this.#isSigned(meter, end))) continue;
+        if (start !== undefined && !(await this.#isSigned(meter, start))) continue;
+        this.#note(meter.subject, from, hashes);
+        return;
+      }
+    }
+  }
+
+  #note(subject: number, from: number, hashes: readonly Uint8Array[]): void {
+    for (const [i, hash] of hashes.entries()) {
+      const number = `${subject}/${from + i}`;
+      this.#found.set(number, [...(this.#found.get(number) ?? []), hash]);
+    }
+  }
+
   /** @param start the statement before, or undefined where there is none since the last gap */
   #search(meter: KnownMeter, start: number | undefined, end: number): void {
     const { hasher, deliveries } = this.#tools;
@@ -87,10 +136,7 @@ export class DeliveredHashes {
     const candidates = Array.from({ length: count }, (_, i) => this.#candidates(meter, from + i));
     const base = start === undefined ? RUNNING_HASH_START : deliveries.runningHash(start);
     const found = searchRunningHash(hasher, base, deliveries.runningHash(end), candidates, this.#budget);
-    for (const [i, hash] of (found ?? []).entries()) {
-      const number = `${meter.subject}/${from + i}`;
-      this.#found.set(number, [...(this.#found.get(number) ?? []), hash]);
-    }
+    this.#note(meter.subject, from, found ?? []);
   }
 
   /** What may have been delivered: the first version held, what the chain says, other versions. */

@@ -68,18 +68,22 @@ export class Deliveries {
     return this.#tos.at(row);
   }
 
-  /** The nearest statements of a subject on both sides of a number. */
-  around(subject: number, seq: number): StatementsAround {
+  /**
+   * The nearest statements of a subject on both sides of a number.
+   *
+   * @param reach numbers at which statements end, on each side
+   */
+  around(subject: number, seq: number, reach = 1): StatementsAround {
     const rows = this.#subjects.get(subject);
     if (rows === undefined) return { before: [], after: [] };
     const position = rows.positionFrom(seq);
-    const before = new Set(position > 0 ? [rows.seqAt(position - 1)] : []);
-    const after = new Set(position < rows.count ? [rows.seqAt(position)] : []);
     const irregular = [...rows.irregular];
-    const below = irregular.filter((to) => to < seq);
-    const above = irregular.filter((to) => to >= seq);
-    if (below.length > 0) before.add(below.reduce((a, b) => Math.max(a, b)));
-    if (above.length > 0) after.add(above.reduce((a, b) => Math.min(a, b)));
+    const below = irregular.filter((to) => to < seq).sort((a, b) => b - a);
+    const above = irregular.filter((to) => to >= seq).sort((a, b) => a - b);
+    const before = new Set(below.slice(0, reach));
+    const after = new Set(above.slice(0, reach));
+    for (let at = position - 1; at >= Math.max(0, position - reach); at--) before.add(rows.seqAt(at));
+    for (let at = position; at < Math.min(rows.count, position + reach); at++) after.add(rows.seqAt(at));
     const rowsAt = (tos: ReadonlySet<number>): number[] => [...tos].flatMap((to) => rows.rowsOf(to));
     return { before: rowsAt(before), after: rowsAt(after) };
   }

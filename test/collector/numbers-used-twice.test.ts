@@ -44,3 +44,42 @@ t.test(
     t.equal(result.counts.verified, 5);
   },
 );
+
+t.test(
+  'a reading that was stated and never stored does not hide that another was stated under its number',
+  async (t) => {
+    const storage = new MemoryStorage();
+    const chain = new SampleChain();
+    const platform = await SamplePlatform.start(chain, collectorKey.publicKey);
+    t.teardown(() => platform.stop());
+    const open = async () => {
+      const { port } = platform;
+      const collector = await openSample({ dir: '/c', storage, policy: SampleChain.policyOf(chain), port });
+      t.teardown(() => collector.close());
+      return collector;
+    };
+    const meter = new SampleMeter('EM-1', 1);
+    const common = meter.records(1, 4);
+    const collector = await open();
+    await collector.receiver.openings([meter.opening()]);
+    await collector.receiver.records(meter.delivery(1, common));
+    // The statement over number 5 is on the disk; the process ends before the record is. The chain has it.
+    storage.failAt(2, 'not-applied');
+    const anchored = meter.record(5, '5.5');
+    await t.rejects(collector.receiver.records(meter.delivery(1, [...common, anchored], 1)), {
+      code: 'commit-failed',
+    });
+    storage.heal();
+    chain.enrol(meter);
+    const session = chain.openSession(meter);
+    for (const [i, record] of [...common, anchored].entries()) chain.anchor(session, i + 1, record);
+    chain.close();
+
+    // The field was put back to an earlier copy, and delivers others under numbers 5 and 6 before it has asked the chain.
+    const again = await open();
+    const other = meter.record(5, '5.9');
+    await again.receiver.records(meter.delivery(1, [...common, other, meter.record(6)], 2));
+    const result = await again.compare();
+    t.strictSame(named(result), ['EM-1 5 equivocation box', 'EM-1 6 not-yet-anchored']);
+  },
+);
