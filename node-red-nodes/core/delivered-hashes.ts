@@ -22,8 +22,8 @@ const MAX_SEGMENTS = 5_000;
 /** Hashes that all searches together may cost: about three seconds. */
 const MAX_SEARCH_HASHES = 2_000_000;
 /** Statements on each side that are looked at where the nearest do not prove what is held, and hashes that it may cost. */
-const FURTHER_STATEMENTS = 4;
-const MAX_FURTHER_HASHES = 200_000;
+const FURTHER_STATEMENTS = 3;
+const MAX_FURTHER_HASHES = 20_000;
 
 /**
  * Finds out what was really delivered where the collector holds one thing and the chain says another.
@@ -96,7 +96,7 @@ export class DeliveredHashes {
     for (const end of after) {
       const begin = deliveries.first(end);
       const starts = before.filter((row) => deliveries.first(row) === begin);
-      for (const start of [...starts, undefined]) {
+      for (const start of starts.length === 0 ? [undefined] : starts) {
         const from = start === undefined ? begin : deliveries.to(start) + 1;
         const count = deliveries.to(end) - from + 1;
         if (count > this.#furtherBudget.hashes) continue;
