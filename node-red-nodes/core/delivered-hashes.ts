@@ -86,12 +86,10 @@ export class DeliveredHashes {
    */
   async #lookFurther(meter: KnownMeter, seq: number): Promise<void> {
     const { hasher, deliveries, held } = this.#tools;
-    const first = (number: number): Uint8Array | undefined => {
-      const [row] = held.versions(meter.meter, number);
-      return row === undefined ? undefined : held.hashes.at(row);
-    };
-    const hash = first(seq);
-    if (hash === undefined || this.has(meter.subject, seq, hash)) return;
+    const versions = (number: number): Uint8Array[] =>
+      held.versions(meter.meter, number).map((row) => held.hashes.at(row));
+    const isProven = (): boolean => versions(seq).every((hash) => this.has(meter.subject, seq, hash));
+    if (isProven()) return;
     const { before, after } = deliveries.around(meter.subject, seq, FURTHER_STATEMENTS);
     for (const end of after) {
       const begin = deliveries.first(end);
@@ -100,19 +98,14 @@ export class DeliveredHashes {
         const from = start === undefined ? begin : deliveries.to(start) + 1;
         const count = deliveries.to(end) - from + 1;
         if (count > this.#furtherBudget.hashes) continue;
-        const hashes = Array.from({ length: count }, (_, i) => first(from + i)).filter(
-          (one) => one !== undefined,
-        );
-        const path = hashes.map((one) => [one]);
+        const path = Array.from({ length: count }, (_, i) => versions(from + i));
         const base = start === undefined ? RUNNING_HASH_START : deliveries.runningHash(start);
         const target = deliveries.runningHash(end);
-        const leads =
-          hashes.length === count &&
-          searchRunningHash(hasher, base, target, path, this.#furtherBudget) !== undefined;
-        if (!leads || !(await this.#isSigned(meter, end))) continue;
+        const found = searchRunningHash(hasher, base, target, path, this.#furtherBudget);
+        if (found === undefined || !(await this.#isSigned(meter, end))) continue;
         if (start !== undefined && !(await this.#isSigned(meter, start))) continue;
-        this.#note(meter.subject, from, hashes);
-        return;
+        this.#note(meter.subject, from, found);
+        if (isProven()) return;
       }
     }
   }

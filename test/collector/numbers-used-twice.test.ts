@@ -1,3 +1,5 @@
+import type { Collector } from '@meterseal/node-red-meterseal/core';
+import type { Test } from 'tap';
 import t from 'tap';
 import { MemoryStorage } from './memory-storage.js';
 import { SampleChain } from './sample-chain.js';
@@ -6,80 +8,99 @@ import { named } from './sample-line.js';
 import { collectorKey, SampleMeter } from './sample-meter.js';
 import { SamplePlatform } from './sample-platform.js';
 
-t.test(
-  'a reading that was stored and never acknowledged, and whose number was used again, is the box’s',
-  async (t) => {
-    const storage = new MemoryStorage();
+/** Of the writes of one delivery: statement, its sync, record, its sync, height, its sync. */
+const RECORD = 2;
+const HEIGHT = 4;
+
+/** A box whose field was put back to an earlier copy, before a collector that was just then ended in the middle of a delivery. */
+class Line {
+  readonly meter = new SampleMeter('EM-1', 1);
+  /** Readings 1…4, as everybody has them. */
+  readonly common = this.meter.records(1, 4);
+  readonly #storage = new MemoryStorage();
+  readonly #chain = new SampleChain();
+  readonly #t: Test;
+  readonly #port: number;
+  collector!: Collector;
+
+  private constructor(t: Test, port: number, chain: SampleChain) {
+    this.#t = t;
+    this.#port = port;
+    this.#chain = chain;
+  }
+
+  static async start(t: Test): Promise<Line> {
     const chain = new SampleChain();
     const platform = await SamplePlatform.start(chain, collectorKey.publicKey);
     t.teardown(() => platform.stop());
-    const open = async () => {
-      const { port } = platform;
-      const collector = await openSample({ dir: '/c', storage, policy: SampleChain.policyOf(chain), port });
-      t.teardown(() => collector.close());
-      return collector;
-    };
-    const meter = new SampleMeter('EM-1', 1);
-    const first = meter.records(1, 4);
-    const collector = await open();
-    await collector.receiver.openings([meter.opening()]);
-    await collector.receiver.records(meter.delivery(1, first));
-    // Statement and record are on the disk; the process ends before it has noted and acknowledged them.
-    storage.failAt(4, 'not-applied');
-    await t.rejects(collector.receiver.records(meter.delivery(1, [...first, meter.record(5, '5.5')], 1)), {
-      code: 'commit-failed',
-    });
-    storage.heal();
+    const line = new Line(t, platform.port, chain);
+    await line.open();
+    await line.collector.receiver.openings([line.meter.opening()]);
+    await line.deliver([]);
+    return line;
+  }
 
-    // The field was put back to an earlier copy, and knows of no number 5.
-    const again = await open();
-    const second = meter.record(5, '5.9');
-    await again.receiver.records(meter.delivery(1, [...first, second], 1));
-    chain.enrol(meter);
-    const session = chain.openSession(meter);
-    for (const [i, record] of [...first, second].entries()) chain.anchor(session, i + 1, record);
-    chain.close();
-    const result = await again.compare();
-    t.strictSame(named(result), ['EM-1 5 equivocation box'], 'its own statements say so');
-    t.equal(result.counts.verified, 5);
-  },
-);
+  async open(): Promise<void> {
+    const policy = SampleChain.policyOf(this.#chain);
+    const options = { dir: '/c', storage: this.#storage, policy, port: this.#port };
+    const collector = await openSample(options);
+    this.#t.teardown(() => collector.close());
+    this.collector = collector;
+  }
 
-t.test(
-  'a reading that was stated and never stored does not hide that another was stated under its number',
-  async (t) => {
-    const storage = new MemoryStorage();
-    const chain = new SampleChain();
-    const platform = await SamplePlatform.start(chain, collectorKey.publicKey);
-    t.teardown(() => platform.stop());
-    const open = async () => {
-      const { port } = platform;
-      const collector = await openSample({ dir: '/c', storage, policy: SampleChain.policyOf(chain), port });
-      t.teardown(() => collector.close());
-      return collector;
-    };
-    const meter = new SampleMeter('EM-1', 1);
-    const common = meter.records(1, 4);
-    const collector = await open();
-    await collector.receiver.openings([meter.opening()]);
-    await collector.receiver.records(meter.delivery(1, common));
-    // The statement over number 5 is on the disk; the process ends before the record is. The chain has it.
-    storage.failAt(2, 'not-applied');
-    const anchored = meter.record(5, '5.5');
-    await t.rejects(collector.receiver.records(meter.delivery(1, [...common, anchored], 1)), {
-      code: 'commit-failed',
-    });
-    storage.heal();
-    chain.enrol(meter);
-    const session = chain.openSession(meter);
-    for (const [i, record] of [...common, anchored].entries()) chain.anchor(session, i + 1, record);
-    chain.close();
+  /** Delivers what follows the common readings, and those with it if there is nothing else. */
+  async deliver(further: readonly Uint8Array[]): Promise<void> {
+    const send = further.length === 0 ? this.common.length : further.length;
+    await this.collector.receiver.records(this.meter.delivery(1, [...this.common, ...further], send));
+  }
 
-    // The field was put back to an earlier copy, and delivers others under numbers 5 and 6 before it has asked the chain.
-    const again = await open();
-    const other = meter.record(5, '5.9');
-    await again.receiver.records(meter.delivery(1, [...common, other, meter.record(6)], 2));
-    const result = await again.compare();
-    t.strictSame(named(result), ['EM-1 5 equivocation box', 'EM-1 6 not-yet-anchored']);
-  },
-);
+  /** The same, but the collector's process ends at one of its writes. */
+  async deliverInPart(further: readonly Uint8Array[], write: number): Promise<void> {
+    this.#storage.failAt(write, 'not-applied');
+    await this.#t.rejects(this.deliver(further), { code: 'commit-failed' });
+    this.#storage.heal();
+    await this.open();
+  }
+
+  anchor(further: readonly Uint8Array[]): void {
+    this.#chain.enrol(this.meter);
+    const session = this.#chain.openSession(this.meter);
+    for (const [i, record] of [...this.common, ...further].entries())
+      this.#chain.anchor(session, i + 1, record);
+    this.#chain.close();
+  }
+}
+
+t.test('a reading that was stored and never acknowledged, its number used again, is the box’s', async (t) => {
+  const line = await Line.start(t);
+  const { meter } = line;
+  await line.deliverInPart([meter.record(5, '5.5')], HEIGHT);
+  const again = meter.record(5, '5.9');
+  await line.deliver([again]);
+  line.anchor([again]);
+  const result = await line.collector.compare();
+  t.strictSame(named(result), ['EM-1 5 equivocation box'], 'its own statements say so');
+  t.equal(result.counts.verified, 5);
+});
+
+t.test('a reading that was stated and never stored does not hide that another was stated', async (t) => {
+  const line = await Line.start(t);
+  const { meter } = line;
+  const anchored = meter.record(5, '5.5');
+  await line.deliverInPart([anchored], RECORD);
+  line.anchor([anchored]);
+  await line.deliver([meter.record(5, '5.9'), meter.record(6)]);
+  const result = await line.collector.compare();
+  t.strictSame(named(result), ['EM-1 5 equivocation box', 'EM-1 6 not-yet-anchored']);
+});
+
+t.test('nor does one that was stored', async (t) => {
+  const line = await Line.start(t);
+  const { meter } = line;
+  const anchored = meter.record(5, '5.5');
+  await line.deliverInPart([anchored], HEIGHT);
+  line.anchor([anchored, meter.record(6, '6.5')]);
+  await line.deliver([meter.record(5, '5.9'), meter.record(6, '6.9')]);
+  const result = await line.collector.compare();
+  t.strictSame(named(result), ['EM-1 5 equivocation box', 'EM-1 6 equivocation box']);
+});
