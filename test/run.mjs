@@ -5,11 +5,13 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setUpNodeRed } from '../daemon/setup/node-red.mjs';
 import { root, setUpOrExit } from '../daemon/setup/set-up.mjs';
+import { setUpBrowser } from './set-up-browser.mjs';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-setUpOrExit();
+setUpOrExit(() => setUpNodeRed({ forTests: true }), setUpBrowser);
 await step('lint', 'node_modules/.bin/biome', ['check', '.'], () => ({}), { show: true });
 const rust = { folder: 'native' };
 await step('Rust format', 'cargo', ['fmt', '--check'], () => ({}), rust);

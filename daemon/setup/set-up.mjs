@@ -11,6 +11,13 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const LEAST_NODE = 20;
 
+/** npm installs, and says nothing that nobody asked for. */
+export const INSTALL_ENVIRONMENT = {
+  npm_config_fund: 'false',
+  npm_config_audit: 'false',
+  npm_config_update_notifier: 'false',
+};
+
 export class SetUpError extends Error {
   constructor(message, remedy) {
     super(message);
@@ -42,12 +49,7 @@ function install(say) {
     .digest('hex');
   if (existsSync(done) && readFileSync(done, 'utf8') === wanted) return;
 
-  const env = {
-    ...process.env,
-    npm_config_fund: 'false',
-    npm_config_audit: 'false',
-    npm_config_update_notifier: 'false',
-  };
+  const env = { ...process.env, ...INSTALL_ENVIRONMENT };
   // sqlite3 is compiled where no prebuilt file can be had; that needs Python, a C++ compiler and Node's headers.
   const headers = nodeHeaders();
   if (headers !== undefined) env.npm_config_nodedir ??= headers;
@@ -143,11 +145,16 @@ function newest(path) {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-/** Runs `setUp` and ends the process with one clear line where it fails. */
-export function setUpOrExit() {
+/**
+ * Runs `setUp` and ends the process with one clear line where it fails.
+ *
+ * @param more further steps
+ */
+export function setUpOrExit(...more) {
   try {
     mkdirSync(join(root, 'node_modules'), { recursive: true });
     setUp();
+    for (const step of more) step();
   } catch (error) {
     const remedy = error instanceof SetUpError ? `\n  remedy: ${error.remedy}` : '';
     process.stderr.write(`set-up stopped: ${error instanceof Error ? error.message : error}${remedy}\n`);
