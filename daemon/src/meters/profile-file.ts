@@ -1,14 +1,6 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { MAX_PROFILE_BYTES, MetersealError } from '@meterseal/protocol';
+import { profileFolder, readDataFile } from '../host/data-file.js';
 import type { Profile } from './profile.js';
-import { PROFILE_NAME, parseProfile } from './profile.js';
-
-/** The folder of the profiles that come with meterseal. */
-export function profileFolder(): string {
-  return dirname(fileURLToPath(import.meta.resolve('@meterseal/hw-profiles/package.json')));
-}
+import { parseProfile } from './profile.js';
 
 /**
  * Loads `<folder>/<name>.json5`.
@@ -17,24 +9,5 @@ export function profileFolder(): string {
  * @throws MetersealError `unknown-profile` if there is none of this name, `bad-profile` if it is not in order
  */
 export function loadProfile(name: string, folder = profileFolder()): Profile {
-  const unknown = (why: string, cause?: unknown): never => {
-    const shown = JSON.stringify(name.slice(0, 120));
-    throw new MetersealError('unknown-profile', `couldn't find profile ${shown}: ${why}`, {
-      hint: 'a profile is named like eastron/sdm630, after its file in hw-profiles',
-      cause,
-    });
-  };
-  if (!PROFILE_NAME.test(name)) unknown('not manufacturer/model in lower case');
-  const path = join(folder, `${name}.json5`);
-  let text: string;
-  try {
-    // A link could lead to a file that nobody meant to be a profile.
-    if (realpathSync(path) !== join(realpathSync(folder), `${name}.json5`)) unknown('it is a symbolic link');
-    if (statSync(path).size > MAX_PROFILE_BYTES) unknown(`more than ${MAX_PROFILE_BYTES} bytes`);
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof MetersealError) throw error;
-    return unknown('no such file', error);
-  }
-  return parseProfile(text, name);
+  return parseProfile(readDataFile(name, folder, 'profile'), name);
 }

@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto';
-import {
-  compareObis,
-  MAX_PROFILE_BYTES,
-  MAX_PROFILE_REGISTERS,
-  MetersealError,
-  parseObis,
-} from '@meterseal/protocol';
+import { compareObis, MAX_PROFILE_REGISTERS, MetersealError, parseObis } from '@meterseal/protocol';
 import canonicalize from 'canonicalize';
-import JSON5 from 'json5';
+import { DATA_FILE_NAME, parseDataFile } from '../host/data-file.js';
+import { Fields } from '../host/fields.js';
 import type { LineSettings } from '../modbus/address.js';
 import { BAUD_RATES, PARITIES } from '../modbus/address.js';
-import { Fields } from './fields.js';
 import type { Confidence, ProfileRegister, RegisterPlace } from './register.js';
 import { CONFIDENCES, REGISTER_TYPES, WORD_ORDERS, wordsOfType } from './register.js';
 
@@ -42,9 +36,6 @@ export interface IdentityRegister extends RegisterPlace {
   readonly confidence: Confidence;
 }
 
-/** Both halves are safe as names of folders and files. */
-export const PROFILE_NAME = /^[a-z0-9][a-z0-9-]{0,31}\/[a-z0-9][a-z0-9.-]{0,47}$/;
-
 /** Units of readings; `1` for a plain number. */
 export const UNITS = [
   ...['kWh', 'Wh', 'kvarh', 'varh', 'kVAh', 'VAh'],
@@ -74,16 +65,8 @@ export function parseProfile(text: string, name: string): Profile {
       },
     );
   };
-  if (!PROFILE_NAME.test(name)) refuse('name', 'not manufacturer/model in lower case');
-  if (Buffer.byteLength(text) > MAX_PROFILE_BYTES) refuse('profile', `more than ${MAX_PROFILE_BYTES} bytes`);
-  let root: unknown;
-  try {
-    root = JSON5.parse(text);
-  } catch (cause) {
-    refuse('profile', `not JSON5: ${cause instanceof Error ? cause.message : String(cause)}`);
-  }
-  if (countNames(root) !== countColons(text)) refuse('profile', 'a property stands twice in one object');
-  const top = new Fields(root, '', TOP, refuse);
+  if (!DATA_FILE_NAME.test(name)) refuse('name', 'not manufacturer/model in lower case');
+  const top = new Fields(parseDataFile(text, refuse), '', TOP, refuse);
   if (top.has('$schema')) top.text('$schema', 200);
   if (top.text('name', 81) !== name) top.refuse('name', `not ${name}`);
   const line = top.object('line', ['baud', 'data', 'parity', 'stop']);
@@ -195,27 +178,4 @@ function digest(registers: readonly ProfileRegister[], serial: IdentityRegister 
     serial: serial === undefined ? null : place(serial),
   };
   return createHash('sha256').update(canonicalize(meaning)!).digest('hex').slice(0, 16);
-}
-
-/** Properties of all objects in `root`. A loop, for a file can nest deeper than calls can. */
-function countNames(root: unknown): number {
-  let names = 0;
-  const left: unknown[] = [root];
-  while (left.length > 0) {
-    const value = left.pop();
-    if (typeof value !== 'object' || value === null) continue;
-    const items = Object.values(value);
-    if (!Array.isArray(value)) names += items.length;
-    for (const item of items) left.push(item);
-  }
-  return names;
-}
-
-/**
- * Colons outside of texts and comments: in JSON5 each stands behind the name of a property. The parser keeps
- * the last of two properties of one name, and a reader of the file may have seen the first.
- */
-function countColons(text: string): number {
-  const skipped = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\/\/[^\n\r\u2028\u2029]*|\/\*.*?\*\//gs;
-  return text.replaceAll(skipped, '').split(':').length - 1;
 }

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isMetersealError } from '@meterseal/protocol';
 import { Ajv } from 'ajv';
 import JSON5 from 'json5';
+import { profileFolder } from 'meterseal/internal/host/data-file';
 import { parseProfile, readingRegisters } from 'meterseal/internal/meters/profile';
-import { loadProfile, profileFolder } from 'meterseal/internal/meters/profile-file';
+import { loadProfile } from 'meterseal/internal/meters/profile-file';
 import t from 'tap';
 import { BAD, GOOD } from './profile-corpus.js';
 
