@@ -22,7 +22,8 @@ export function serveTcp(
   });
 }
 
-function serveSocket(socket: Socket, handle: (request: MeterRequest) => void): void {
+/** Serves one connection. */
+export function serveSocket(socket: Socket, handle: (request: MeterRequest) => void): void {
   let received = Buffer.alloc(0);
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
