@@ -59,14 +59,18 @@ export async function takeLease(
   }
 }
 
-/** Asks the gate to isolate. @returns true if it says that this lease connects nothing any more */
+/** What comes of a release: this lease connects nothing any more, the switch is at fault, or nobody can say. */
+export type Release = 'released' | 'fault' | 'unknown';
+
+/** Asks the gate to isolate. */
 export async function releaseLease(
   tools: LeaseTools,
   wish: LeaseWish,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Release> {
   const answer = await ask(tools, wish, 'release', signal);
-  return answer.result !== 'fault' && equalBytes(answer.lease, wish.lease);
+  if (!equalBytes(answer.lease, wish.lease)) return 'unknown';
+  return answer.result === 'fault' ? 'fault' : 'released';
 }
 
 /** One request on one connection. The gate answers a request that is not good by closing without a byte. */

@@ -5,18 +5,23 @@ import { LEASE_ANSWER_BYTES, MetersealError } from '@meterseal/protocol';
 import type { ComparisonAnswer, ComparisonLink, GateLink } from './gate-link.js';
 import { readBody } from './message-body.js';
 
-export type ControlPort = { readonly host: string; readonly port: number };
+export type ControlPort = {
+  readonly host: string;
+  readonly port: number;
+  /** Where the comparison is served; the same host if not given. A relay cuts a line that the control port is not on. */
+  readonly comparisonHost?: string;
+};
 
 /** Milliseconds for one request to the control port: it commits an entry to the chain before it answers. */
 const CONTROL_TIMEOUT_MS = 10_000;
 /** Connections to the comparison port: requests for entries, and one beside them. */
 const MAX_CONNECTIONS = 5;
 
-/** The gate over TCP; the comparison is served on the control port's host. */
+/** The gate over TCP. */
 export function tcpGateLink(control: ControlPort): GateLink {
   return {
     ask: (request, signal) => ask(control, request, signal),
-    comparison: (port, signal) => new TcpComparisonLink(control.host, port, signal),
+    comparison: (port, signal) => new TcpComparisonLink(control.comparisonHost ?? control.host, port, signal),
   };
 }
 

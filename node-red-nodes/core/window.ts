@@ -12,7 +12,7 @@ import {
   verifyConsistency,
 } from '@meterseal/protocol';
 import type { Clock } from './clock.js';
-import type { LeaseTools, LeaseWish } from './lease-client.js';
+import type { LeaseTools, LeaseWish, Release } from './lease-client.js';
 import { releaseLease, takeLease } from './lease-client.js';
 import type { Mirror } from './mirror.js';
 import type { Mirrors } from './mirrors.js';
@@ -117,16 +117,20 @@ export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<Wi
     disarm();
     client?.close();
   }
-  const released = mayBeConnected ? await tryRelease(tools, wish) : true;
+  const release = mayBeConnected ? await tryRelease(tools, wish) : 'released';
   const windowMs = connectedAt === undefined ? 0 : tools.clock.monotonic() - connectedAt;
   if (fatal !== undefined) throw fatal;
+  // A switch whose witnesses disagree may have been something else all along than what it said.
+  if (release === 'fault') {
+    failure ??= { reason: 'link-fault', why: "couldn't trust window: the isolation switch is at fault" };
+  }
   const { shown, verdictsSent } = run;
   return {
     outcome: failure?.reason ?? run.outcome,
     why: failure?.why,
     shown,
     windowMs,
-    released,
+    released: release === 'released',
     verdictsSent,
   };
 }
@@ -209,12 +213,12 @@ function abortAfter(clock: Clock, ms: number, late: AbortController): () => void
   return () => disarmed.abort();
 }
 
-async function tryRelease(tools: WindowTools, wish: LeaseWish): Promise<boolean> {
+async function tryRelease(tools: WindowTools, wish: LeaseWish): Promise<Release> {
   try {
     return await releaseLease(tools.lease, wish, new AbortController().signal);
   } catch (error) {
     if (isMetersealError(error, 'commit-failed', 'disk-full')) throw error;
     // The switch isolates by itself when the lease runs out.
-    return false;
+    return 'unknown';
   }
 }

@@ -137,6 +137,25 @@ t.test('a gate that is not there, or does not know the key, is an outcome and no
   t.equal((await collector.compare()).outcome, 'platform-unreachable');
 });
 
+t.test(
+  'a switch that is at fault when it is released voids the comparison; the next one judges',
+  async (t) => {
+    const { collector, platform, chain } = await startBoth(t, t.testdir());
+    const meter = new SampleMeter('EM-1', 1);
+    chain.enrol(meter);
+    chain.anchorAll(chain.openSession(meter), 1, 3);
+    chain.close();
+    await collector.receiver.openings([meter.opening()]);
+    await collector.receiver.records(meter.delivery(1, meter.records(1, 3)));
+    platform.patches = { lease: ({ action }) => (action === 'release' ? 'fault' : undefined) };
+    const { outcome, why, counts, released } = await collector.compare();
+    t.match({ outcome, why, counts, released }, { outcome: 'link-fault', why: /at fault/, released: false });
+    t.equal(counts.verified, 0, 'nothing of it counts');
+    platform.patches = {};
+    t.match(await collector.compare(), { outcome: 'judged', counts: { verified: 3 }, released: true });
+  },
+);
+
 t.test('whatever breaks in the window, the lease is released and nothing is judged', async (t) => {
   const dir = t.testdir();
   const { collector, platform, chain } = await startBoth(t, dir, new SampleChain(), { maxWindow: 2_000 });
