@@ -101,7 +101,8 @@ t.test('the rooms of the daemon import downwards only', async (t) => {
     agent: ['host'],
     delivery: ['host'],
     chain: ['host'],
-    gate: ['host'],
+    // A relay is on a line as a meter is.
+    gate: ['host', 'modbus'],
     // Puts the rooms of the field together, as main does with the roles.
     field: ['host', 'config', 'modbus', 'meters', 'agent', 'delivery'],
   };

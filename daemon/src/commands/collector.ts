@@ -28,6 +28,7 @@ type RunOptions = {
   platformId: string;
   policy: string;
   control: string;
+  comparisonHost?: string;
   listen: string;
   tokenFile: string;
   tlsCert?: string;
@@ -47,6 +48,7 @@ export function registerCollector(program: Command): void {
     .requiredOption('--platform-id <id>', 'whose readings: <operator>/meterseal/<box>')
     .requiredOption('--policy <file>', 'trust policy: whose checkpoints are believed')
     .requiredOption('--control <host:port>', "the gate's control port")
+    .option('--comparison-host <host>', "where the comparison is served, if not at the control port's host")
     .requiredOption('--token-file <file>', 'what the field must send as bearer token (0600)')
     .option('--listen <host:port>', 'where readings come in; beyond loopback only with TLS', '127.0.0.1:7412')
     .option('--tls-cert <file>', 'certificate chain, PEM')
@@ -101,7 +103,10 @@ async function run(options: RunOptions): Promise<void> {
     random: (length) => new Uint8Array(randomBytes(length)),
     platformId: options.platformId,
     policy: readPolicy(options),
-    control: parseHostPort(options.control, '--control'),
+    control: {
+      ...parseHostPort(options.control, '--control'),
+      ...(options.comparisonHost === undefined ? {} : { comparisonHost: options.comparisonHost }),
+    },
     limits: { anchoringDelay: parseDuration(options.anchoringDelay) },
   });
   const stop = new AbortController();

@@ -9,6 +9,7 @@ import { readConfig } from '../config/config.js';
 import { readSecretLine } from '../config/secret-line.js';
 import { exitCodeOf } from '../exit-code.js';
 import { startField } from '../field/role.js';
+import { boardOf } from '../gate/drivers/open-driver.js';
 import { startGate } from '../gate/role.js';
 import { createBox } from '../host/box.js';
 import { systemClock } from '../host/clock.js';
@@ -87,7 +88,8 @@ async function run(options: RunOptions): Promise<number> {
       ...common,
       stateDir: state.gate,
       control: config.gate.control,
-      comparison: { port: config.gate.comparisonPort },
+      comparison: config.gate.comparison,
+      ...(config.gate.relay === undefined ? {} : { relay: config.gate.relay }),
       maxLeaseMs: config.gate.maxLeaseMs,
       collectorKeys,
       crypto: engine,
@@ -115,11 +117,12 @@ async function run(options: RunOptions): Promise<number> {
  * Reads what the configuration names, before anything is made: a file that is missing would otherwise be found out with the
  * chain running already. A meter's code is its own affair: without it the others run.
  *
- * @throws MetersealError `unknown-profile`, `bad-profile`, `file-missing`, `file-unusable`
+ * @throws MetersealError `unknown-profile`, `bad-profile`, `bad-config`, `file-missing`, `file-unusable`
  */
-function checkNamedFiles({ field, collectors }: Config): void {
+function checkNamedFiles({ field, gate, collectors }: Config): void {
   const profiles = field.buses.flatMap(({ meters }) => meters.map(({ profile }) => profile));
   for (const profile of new Set(profiles)) loadProfile(profile);
+  if (gate.relay !== undefined) boardOf(gate.relay, systemClock);
   for (const { url, tokenFile, caFile } of collectors) {
     if (tokenFile !== undefined) readSecretLine(tokenFile, 'collector token');
     new HttpClient(caFile === undefined ? { url } : { url, caFile }, 'the collector').close();

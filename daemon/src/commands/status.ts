@@ -62,10 +62,12 @@ export function statusText({ chain, field, gate }: BoxStatus): string {
     );
   }
   if (gate === null) lines.push('switch     gate not running');
-  else
+  else {
+    const assured = gate.state !== 'fault' ? '' : gate.assured ? ', isolated' : ', ISOLATION NOT ASSURED';
     lines.push(
-      `switch     ${gate.state} since ${new Date(gate.since).toISOString()} (${gate.driver}, grade G${gate.grade})`,
+      `switch     ${gate.state}${assured} since ${new Date(gate.since).toISOString()} (${gate.driver}, grade G${gate.grade})`,
     );
+  }
   if (field === null) lines.push('field      not running');
   else {
     lines.push(`field      ${field.software}`, '');

@@ -6,10 +6,10 @@ import { holderBytes, keyFromBase64, MetersealError, toHex } from '@meterseal/pr
 import { Ajv } from 'ajv';
 import { parseDocument } from 'yaml';
 import type { LogLevel } from '../host/logger.js';
-import { parseAddress } from '../modbus/address.js';
-import { parseDuration } from './duration.js';
-import type { HostPort } from './host-port.js';
-import { parseHostPort } from './host-port.js';
+import { durationBetween } from './duration.js';
+import type { GateConfig, RawGate } from './gate-config.js';
+import { gateConfigOf } from './gate-config.js';
+import { lineOf } from './line.js';
 import { at, describeSchemaError, refuse } from './refusal.js';
 import { configSchema, MAX_METERS } from './schema.js';
 
@@ -45,7 +45,7 @@ export type Config = {
     readonly buses: readonly BusConfig[];
   };
   readonly chain: { readonly sessionLifeMs: number; readonly sessionReadings: number };
-  readonly gate: { readonly control: HostPort; readonly comparisonPort: number; readonly maxLeaseMs: number };
+  readonly gate: GateConfig;
   readonly collectors: readonly CollectorConfig[];
 };
 
@@ -71,7 +71,7 @@ export type RawConfig = {
     buses?: RawBus[];
   };
   chain?: { sessions?: { life?: string; readings?: number } };
-  gate?: { control?: string; 'comparison-port'?: number; 'max-lease'?: string };
+  gate?: RawGate;
   collectors?: RawCollector[];
 };
 
@@ -109,24 +109,22 @@ export function parseConfig(text: string, folder: string): Config {
 
   const { site, field = {}, chain = {}, gate = {}, collectors = [] } = raw;
   const { sessions = {} } = chain;
+  const lines = new Map<string, string>();
+  const buses = busesOf(field.buses ?? [], folder, lines);
   return {
     platformId: `${site.operator}/meterseal/${site.box}`,
     log: site.log ?? 'info',
     field: {
-      intervalMs: duration('field.interval', field.interval ?? '15s', '100ms', '1d'),
-      timeoutMs: duration('field.timeout', field.timeout ?? '1s', '20ms', '1m'),
+      intervalMs: durationBetween('field.interval', field.interval ?? '15s', '100ms', '1d'),
+      timeoutMs: durationBetween('field.timeout', field.timeout ?? '1s', '20ms', '1m'),
       session: field.session ?? 'reused',
-      buses: busesOf(field.buses ?? [], folder),
+      buses,
     },
     chain: {
-      sessionLifeMs: duration('chain.sessions.life', sessions.life ?? '24h', '1s', '30d'),
+      sessionLifeMs: durationBetween('chain.sessions.life', sessions.life ?? '24h', '1s', '30d'),
       sessionReadings: sessions.readings ?? 10_000,
     },
-    gate: {
-      control: at('gate.control', () => parseHostPort(gate.control ?? '127.0.0.1:7411', 'gate.control')),
-      comparisonPort: gate['comparison-port'] ?? 0,
-      maxLeaseMs: duration('gate.max-lease', gate['max-lease'] ?? '1m', '1s', '1h'),
-    },
+    gate: gateConfigOf(gate, lines),
     collectors: collectorsOf(collectors, folder),
   };
 }
@@ -144,22 +142,18 @@ function parseYaml(text: string): unknown {
   }
 }
 
-function duration(place: string, text: string, least: string, most: string): number {
-  const ms = at(place, () => parseDuration(text));
-  if (ms >= parseDuration(least) && ms <= parseDuration(most)) return ms;
-  return refuse(`${place}: ${text} is not between ${least} and ${most}`);
-}
-
-/** Meter IDs are unique in a box, buses by what they are connected to, units on their bus. */
-function busesOf(buses: readonly RawBus[], folder: string): BusConfig[] {
+/**
+ * Meter IDs are unique in a box, buses by what they are connected to, units on their bus.
+ *
+ * @param lines gets each line, with its place
+ */
+function busesOf(buses: readonly RawBus[], folder: string, lines: Map<string, string>): BusConfig[] {
   const ids = new Set<string>();
-  const lines = new Set<string>();
   const checked = buses.map(({ address, meters }, b) => {
     const place = `field.buses[${b}]`;
-    const parsed = at(`${place}.address`, () => parseAddress(address));
-    const line = parsed.kind === 'tcp' ? `${parsed.host.toLowerCase()}:${parsed.port}` : parsed.path;
+    const line = lineOf(address, `${place}.address`);
     if (lines.has(line)) refuse(`${place}.address: ${line} is a bus already`);
-    lines.add(line);
+    lines.set(line, place);
     const units = new Set<number>();
     for (const [m, { id, unit, holder }] of meters.entries()) {
       if (ids.has(id)) refuse(`${place}.meters[${m}].id: meter ${id} is there already`);

@@ -1,4 +1,5 @@
 import { MetersealError } from '@meterseal/protocol';
+import { at, refuse } from './refusal.js';
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -15,4 +16,15 @@ export function parseDuration(text: string): number {
     });
   }
   return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+}
+
+/**
+ * A duration of the configuration, with its bounds.
+ *
+ * @throws MetersealError `bad-config`, with its place
+ */
+export function durationBetween(place: string, text: string, least: string, most: string): number {
+  const ms = at(place, () => parseDuration(text));
+  if (ms >= parseDuration(least) && ms <= parseDuration(most)) return ms;
+  return refuse(`${place}: ${text} is not between ${least} and ${most}`);
 }

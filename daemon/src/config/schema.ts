@@ -22,6 +22,28 @@ const object = (properties: Record<string, unknown>, required: string[] = []): R
   additionalProperties: false,
 });
 
+const profile = {
+  type: 'string',
+  pattern: '^[a-z0-9][a-z0-9-]{0,31}/[a-z0-9][a-z0-9.-]{0,47}$',
+  description: 'a profile, manufacturer/model',
+};
+/** Unit 0 is all boards at once: nobody answers, and each of them moves. */
+const boardUnit = { type: 'integer', minimum: 1, maximum: 255 };
+const channel = { type: 'integer', minimum: 1, maximum: 64 };
+
+const relay = object(
+  {
+    address: { type: 'string', minLength: 1, maxLength: 300 },
+    unit: boardUnit,
+    profile,
+    channel,
+    contact: object({ unit: boardUnit, profile, input: channel }, ['input']),
+    pulse: duration,
+    timeout: duration,
+  },
+  ['address', 'profile', 'channel', 'contact'],
+);
+
 const meter = object(
   {
     id: {
@@ -30,11 +52,7 @@ const meter = object(
       description: 'a meter ID, 1 to 64 of A-Za-z0-9._:-',
     },
     unit: { type: 'integer', minimum: 1, maximum: 247 },
-    profile: {
-      type: 'string',
-      pattern: '^[a-z0-9][a-z0-9-]{0,31}/[a-z0-9][a-z0-9.-]{0,47}$',
-      description: 'a profile, manufacturer/model',
-    },
+    profile,
     holder: {
       type: 'object',
       maxProperties: 32,
@@ -87,8 +105,14 @@ export const configSchema = object(
     }),
     gate: object({
       control: path,
+      'comparison-host': {
+        type: 'string',
+        pattern: '^([0-9A-Fa-f:.]{2,45}|[A-Za-z0-9.-]{1,253})$',
+        description: 'a host or an address, without a port',
+      },
       'comparison-port': { type: 'integer', minimum: 0, maximum: 65_535 },
       'max-lease': duration,
+      relay,
     }),
     collectors: {
       type: 'array',

@@ -10,10 +10,11 @@ export interface SwitchDriver {
   /**
    * Connects.
    *
+   * @param until monotonic time at which the lease ends; what isolates by itself must not be later than that
    * @returns the TCP port at which the comparison is served now
    * @throws MetersealError; a rejected `connect` may have connected nevertheless, so that `isolate` follows it
    */
-  connect(): Promise<number>;
+  connect(until: number): Promise<number>;
   /**
    * Stops accepting, drops queued data, resets live sockets, cuts; resolves when all of it is done. It may be
    * called in any state, any number of times, and while `connect` is still under way: then it wins.
@@ -21,4 +22,6 @@ export interface SwitchDriver {
   isolate(): Promise<void>;
   /** What each witness says now. The witnesses share no evidence where the driver has more than one. */
   readBacks(): Promise<ReadBack[]>;
+  /** Frees what the driver holds, after the last `isolate`. */
+  close?(): Promise<void>;
 }

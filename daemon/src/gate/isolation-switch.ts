@@ -15,6 +15,11 @@ const DRIVER_MS = 5_000;
 const COMMIT_MS = 5_000;
 /** Milliseconds between two looks at the witnesses while connected. */
 const CHECK_MS = 5_000;
+/**
+ * The last milliseconds of a lease, in which what they say is not judged: a driver with a timer of its own has it run out
+ * a little before the lease, and the end of the lease looks at them anyway.
+ */
+const ENDING_MS = 1_500;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -167,7 +172,8 @@ export class IsolationSwitch {
   async #drive(act: 'connect' | 'isolate', operation: number): Promise<void> {
     const { driver, clock, log } = this.#options;
     try {
-      const moved = act === 'connect' ? driver.connect() : driver.isolate().then(() => 0);
+      const until = liveLease(this.#machine.state)?.deadline ?? clock.monotonic();
+      const moved = act === 'connect' ? driver.connect(until) : driver.isolate().then(() => 0);
       const done = moved.then(async (port) => ({ port, readBacks: await driver.readBacks() }));
       const result = await within(clock, DRIVER_MS, done, null);
       if (result === null) log.error({ act }, 'the driver does not answer');
@@ -217,7 +223,8 @@ export class IsolationSwitch {
       await this.#options.clock.sleep(CHECK_MS, over);
       if (over.aborted) return;
       const readBacks = await this.#readBack();
-      if (over.aborted) return;
+      const left = (liveLease(this.#machine.state)?.deadline ?? 0) - this.#options.clock.monotonic();
+      if (over.aborted || left < ENDING_MS) return;
       this.feed({ kind: 'checked', operation, readBacks });
     }
   }

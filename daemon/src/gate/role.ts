@@ -19,8 +19,9 @@ import type { ControlPort } from './control-port.js';
 import { openControlPort } from './control-port.js';
 import { GateCore } from './core.js';
 import type { SwitchDriver } from './driver.js';
+import type { RelayOptions } from './drivers/open-driver.js';
+import { openDriver } from './drivers/open-driver.js';
 import type { ConnectionHandler } from './drivers/process.js';
-import { ProcessDriver } from './drivers/process.js';
 import { liveLease } from './isolation-switch.js';
 import { LeaseGuard } from './lease-guard.js';
 import type { SpoolFile } from './spool-file.js';
@@ -33,8 +34,10 @@ export type GateOptions = {
   readonly stateDir: string;
   readonly platformId: string;
   readonly control: { readonly host: string; readonly port: number };
-  /** Port of the comparison, on the control port's host; 0 lets the system choose anew each time. */
-  readonly comparison: { readonly port: number };
+  /** Where the comparison is served: on the control port's host if not given; port 0 lets the system choose anew each time. */
+  readonly comparison: { readonly host?: string; readonly port: number };
+  /** A relay in the line of the comparison; without one the port alone is what is connected and isolated. */
+  readonly relay?: RelayOptions;
   /** Cap on every lease. */
   readonly maxLeaseMs: number;
   readonly collectorKeys: readonly Uint8Array[];
@@ -47,7 +50,7 @@ export type GateOptions = {
   };
   readonly clock: Clock;
   readonly log: Logger;
-  /** Another driver than `process`; `handler` serves the connections of the comparison port. */
+  /** Another driver than the built-in ones; `handler` serves the connections of the comparison port. */
   readonly driver?: (handler: ConnectionHandler) => SwitchDriver;
   /** Another store for the transitions than the file `transitions` in the gate's folder. */
   readonly spoolFile?: SpoolFile;
@@ -80,7 +83,8 @@ export interface GateRole {
  * Starts the gate: isolates, reads back, closes what an earlier run left open, then listens for leases. The chain need
  * not be there; until it is, every lease is refused.
  *
- * @throws MetersealError `state-readonly`, `file-unusable`, `commit-failed`, `disk-full`, `address-in-use`, `bad-config`
+ * @throws MetersealError `state-readonly`, `file-unusable`, `commit-failed`, `disk-full`, `address-in-use`, `bad-config`,
+ *   `unknown-profile`, `bad-profile` for a relay
  */
 export async function startGate(options: GateOptions): Promise<GateRole> {
   makePrivateFolder(options.stateDir);
@@ -108,14 +112,21 @@ class Gate implements GateRole {
   #stopping: Promise<void> | null = null;
 
   constructor(options: GateOptions, spool: TransitionSpool) {
-    const { clock, log, sockets, control, comparison, maxLeaseMs } = options;
+    const { clock, log, sockets, control, comparison, relay, maxLeaseMs } = options;
     this.#options = options;
     this.#spool = spool;
     const mayPass = (): boolean => this.#core.switch.mayPass();
     const handler = new ComparisonProxy({ proofSocket: sockets.proof, clock, mayPass });
     const driver =
       options.driver?.(handler) ??
-      new ProcessDriver({ host: control.host, port: comparison.port, handler, clock });
+      openDriver({
+        host: comparison.host ?? control.host,
+        port: comparison.port,
+        ...(relay === undefined ? {} : { relay }),
+        handler,
+        clock,
+        log,
+      });
     this.#driver = driver;
     this.#core = new GateCore({
       driver,
@@ -181,6 +192,7 @@ class Gate implements GateRole {
     await this.#control?.close();
     if (this.#api !== null) await stopApiServer(this.#api);
     await this.#core.stopCommitting();
+    await this.#driver.close?.();
     await this.#spool.close();
   }
 }

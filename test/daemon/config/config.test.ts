@@ -92,7 +92,7 @@ t.test('every key is read; durations are milliseconds, paths start from the fold
     chain: { sessionLifeMs: 3_600_000, sessionReadings: 500 },
     gate: {
       control: { host: '0.0.0.0', port: 7500 },
-      comparisonPort: 7501,
+      comparison: { host: '0.0.0.0', port: 7501 },
       maxLeaseMs: 90_000,
     },
     collectors: [
@@ -116,7 +116,7 @@ t.test('all but the site has a default', (t) => {
     chain: { sessionLifeMs: 86_400_000, sessionReadings: 10_000 },
     gate: {
       control: { host: '127.0.0.1', port: 7411 },
-      comparisonPort: 0,
+      comparison: { host: '127.0.0.1', port: 0 },
       maxLeaseMs: 60_000,
     },
     collectors: [],

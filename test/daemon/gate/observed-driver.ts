@@ -14,8 +14,8 @@ export class ObservedDriver implements SwitchDriver {
     this.grade = driver.grade;
   }
 
-  connect(): Promise<number> {
-    return this.#observe(this.#driver.connect());
+  connect(until: number): Promise<number> {
+    return this.#observe(this.#driver.connect(until));
   }
 
   isolate(): Promise<void> {

@@ -44,6 +44,8 @@ export type DemoOptions = {
   /** Between two polls of a meter. */
   readonly interval: string;
   readonly mostReadings?: number;
+  /** Where the collector finds the comparison, if not at the control port's host. */
+  readonly comparisonHost?: string;
   /** Changes the box's configuration before it is written. */
   readonly configure?: (config: RawConfig) => RawConfig;
 };
@@ -122,11 +124,13 @@ export class DemoBox {
 
   async startCollector(): Promise<void> {
     const { control, collector } = this.ports;
+    const { comparisonHost } = this.#options;
     await this.#awaitPolicy();
     this.#collector = this.#child('collector', [
       ...[MAIN, 'collector', '--dir', this.state.collector, '--platform-id', PLATFORM_ID],
       ...['--policy', this.state.policy, '--control', `127.0.0.1:${control}`],
       ...['--listen', `127.0.0.1:${collector}`, '--token-file', this.tokenFile],
+      ...(comparisonHost === undefined ? [] : ['--comparison-host', comparisonHost]),
     ]);
     await this.#collector.ready(READY_MS);
   }
