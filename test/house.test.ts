@@ -10,6 +10,15 @@ import t from 'tap';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
+const ROOMS = [
+  'protocol/src',
+  'native/js',
+  'node-red-nodes/core',
+  'node-red-nodes/controllers',
+  'node-red-nodes/adapters',
+  'daemon/src',
+];
+
 type Source = { readonly path: string; readonly text: string; readonly imports: readonly string[] };
 
 function sourcesOf(folder: string): Source[] {
@@ -70,9 +79,7 @@ t.test('native knows protocol only, and one file loads the addon', async (t) => 
     ),
     [],
   );
-  const loaders = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src']
-    .flatMap(sourcesOf)
-    .filter(({ text }) => /dlopen|createRequire/.test(text));
+  const loaders = ROOMS.flatMap(sourcesOf).filter(({ text }) => /dlopen|createRequire/.test(text));
   t.same(
     loaders.map(({ path }) => path),
     ['native/js/addon.ts'],
@@ -89,6 +96,54 @@ t.test("the collector's core knows neither Node-RED nor the daemon nor a native 
     ),
     [],
   );
+});
+
+t.test('controllers never see Node-RED, and adapters see the core through them', async (t) => {
+  const own = '@meterseal/node-red-meterseal';
+  const pure = ['@meterseal/protocol', '@meterseal/native/javascript', `${own}/core`];
+  t.same(
+    breaches(
+      'node-red-nodes/controllers',
+      (imported) =>
+        isIn(imported, 'node-red-nodes/controllers') ||
+        pure.includes(imported) ||
+        imported.startsWith('node:'),
+    ),
+    [],
+  );
+  t.same(
+    breaches(
+      'node-red-nodes/adapters',
+      (imported) =>
+        isIn(imported, 'node-red-nodes/adapters', 'node-red-nodes/controllers') ||
+        pure.includes(imported) ||
+        imported.startsWith('node:'),
+    ),
+    [],
+  );
+});
+
+/*
+ * A callback that throws, or a promise that nobody hears, ends Node-RED with all flows in it. Nodes hand their callbacks to
+ * Node-RED through adapters/guard.ts alone.
+ */
+t.test('nothing of a node can end Node-RED', async (t) => {
+  const LOOSE =
+    /\.on\(|\.once\(|\.then\(|\bvoid [a-z]|new Promise\b|setInterval\(|setImmediate\(|nextTick\(|queueMicrotask\(/;
+  // The badge's timers show a status, in a block of their own.
+  const TIMERS: readonly string[] = [
+    'node-red-nodes/adapters/guard.ts',
+    'node-red-nodes/adapters/status-badge.ts',
+  ];
+  const offenders = sourcesOf('node-red-nodes/adapters').flatMap(({ path, text }) => {
+    if (path === 'node-red-nodes/adapters/guard.ts') return [];
+    return text
+      .split('\n')
+      .filter((line) => !/^\s*(?:\/?\*|\/\/)/.test(line) && !path.endsWith('/red.ts'))
+      .filter((line) => LOOSE.test(line) || (line.includes('setTimeout(') && !TIMERS.includes(path)))
+      .map((line) => `${path}: ${line.trim()}`);
+  });
+  t.same(offenders, []);
 });
 
 t.test('the rooms of the daemon import downwards only', async (t) => {
@@ -126,7 +181,7 @@ t.test('nothing but the command line imports main, cli or commands', async (t) =
 });
 
 t.test('no file imports, by whatever way, itself', async (t) => {
-  const sources = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src'].flatMap(sourcesOf);
+  const sources = ROOMS.flatMap(sourcesOf);
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const done = new Set<string>();
   const circles: string[] = [];
@@ -142,9 +197,7 @@ t.test('no file imports, by whatever way, itself', async (t) => {
 });
 
 t.test('a file is named after the one thing in it', async (t) => {
-  const names = ['protocol/src', 'native/js', 'node-red-nodes/core', 'daemon/src']
-    .flatMap(sourcesOf)
-    .map(({ path }) => path);
+  const names = ROOMS.flatMap(sourcesOf).map(({ path }) => path);
   t.same(
     names.filter((path) => /\/(?:utils?|helpers?|common|types|misc|lib)\.ts$/.test(path)),
     [],

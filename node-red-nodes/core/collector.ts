@@ -5,6 +5,7 @@ import type { Clock } from './clock.js';
 import type { ComparisonResult } from './comparison.js';
 import { compare } from './comparison.js';
 import type { GateLink } from './gate-link.js';
+import { HeldReadings } from './held-readings.js';
 import { LeaseCounter } from './lease-counter.js';
 import type { FileDamage } from './ledgers.js';
 import { Ledgers } from './ledgers.js';
@@ -74,6 +75,7 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** The collector without a transport: `serveReceiver` puts its receiver behind HTTP. */
 export class Collector {
   readonly receiver: Receiver;
+  readonly held: HeldReadings;
   readonly #options: CollectorOptions;
   readonly #storage: Storage;
   readonly #files: OpenFiles;
@@ -88,6 +90,7 @@ export class Collector {
     this.#files = files;
     this.#unlock = unlock;
     const told = onStored === undefined ? {} : { onStored };
+    this.held = new HeldReadings(files.ledgers.spool);
     this.receiver = new Receiver({ ledgers: files.ledgers, crypto, signer, clock, platformId, ...told });
   }
 
