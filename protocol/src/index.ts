@@ -25,7 +25,12 @@ export * from './messages/signed.js';
 export * from './messages/verdict.js';
 export * from './note.js';
 export * from './obis.js';
-export { isCanonicalScalar, isPrimeOrderPoint, isSmallOrderEncoding } from './point.js';
+export {
+  isCanonicalScalar,
+  isPossibleSignature,
+  isPrimeOrderPoint,
+  isSmallOrderEncoding,
+} from './point.js';
 export * from './policy.js';
 export * from './policy-file.js';
 export * from './proof.js';

@@ -52,11 +52,21 @@ const SMALL_ORDER_Y = [0n, 1n, P - 1n, P, P + 1n, Y_OF_ORDER_8, P - Y_OF_ORDER_8
 
 /** Whether `bytes` are one of the 14 encodings, canonical or not, of a point whose order divides 8. */
 export function isSmallOrderEncoding(bytes: Uint8Array): boolean {
-  if (bytes.length !== 32) return false;
-  return SMALL_ORDER_Y.some((y) => {
-    for (let i = 0; i < 31; i++) if (bytes[i] !== y[i]) return false;
-    return (bytes[31]! & 0x7f) === y[31];
-  });
+  return bytes.length === 32 && isSmallOrderAt(bytes, 0);
+}
+
+/** Which first bytes they have: nearly every other 32 bytes are told by that alone. */
+const IS_SMALL_ORDER_FIRST = new Uint8Array(256);
+for (const [first] of SMALL_ORDER_Y) IS_SMALL_ORDER_FIRST[first!] = 1;
+
+function isSmallOrderAt(bytes: Uint8Array, at: number): boolean {
+  if (IS_SMALL_ORDER_FIRST[bytes[at]!] === 0) return false;
+  for (const y of SMALL_ORDER_Y) {
+    let i = 0;
+    while (i < 31 && bytes[at + i] === y[i]) i++;
+    if (i === 31 && (bytes[at + 31]! & 0x7f) === y[31]) return true;
+  }
+  return false;
 }
 
 const L_BYTES = littleEndian(L);
@@ -67,9 +77,21 @@ const L_BYTES = littleEndian(L);
  * @param scalar 32 bytes, little-endian
  */
 export function isCanonicalScalar(scalar: Uint8Array): boolean {
-  if (scalar.length !== 32) return false;
+  return scalar.length === 32 && isCanonicalAt(scalar, 0);
+}
+
+function isCanonicalAt(bytes: Uint8Array, at: number): boolean {
   for (let i = 31; i >= 0; i--) {
-    if (scalar[i]! !== L_BYTES[i]!) return scalar[i]! < L_BYTES[i]!;
+    if (bytes[at + i]! !== L_BYTES[i]!) return bytes[at + i]! < L_BYTES[i]!;
   }
   return false;
+}
+
+/**
+ * Whether 64 bytes can be a signature at all, whatever the key and the message: R not of small order, S reduced.
+ *
+ * @param at where they stand in `bytes`; false where they are not all there
+ */
+export function isPossibleSignature(bytes: Uint8Array, at = 0): boolean {
+  return at + 64 <= bytes.length && isCanonicalAt(bytes, at + 32) && !isSmallOrderAt(bytes, at);
 }
