@@ -4,20 +4,21 @@ import {
   ENTRY_CODES,
   encodeAcknowledgement,
   equalBytes,
-  isCanonicalScalar,
   isMetersealError,
-  isSmallOrderEncoding,
+  isPossibleSignature,
   sessionMessage,
   toHex,
 } from '@meterseal/protocol';
 import type { ChainFlaw, Enrolment } from './chain-view.js';
 import { ChainView, SESSION_BAD, SESSION_GOOD, SESSION_UNCHECKED } from './chain-view.js';
 import { BytesColumn, NumberColumn } from './columns.js';
-import type { PackedEntries } from './packed-entries.js';
+import type { EntryList } from './entry-list.js';
+import { countOf } from './entry-list.js';
+import { SEAL_GOOD, SEAL_MALFORMED, SEAL_UNCHECKED } from './seal-states.js';
 import { SeqRows } from './seq-rows.js';
 import type { Addressee } from './statement-trust.js';
 
-const READING_BYTES = 128;
+export const READING_BYTES = 128;
 const SESSION_BYTES = 136;
 const MAX_HIGH_WORD = 2 ** 21;
 
@@ -33,8 +34,29 @@ const PASSED_OVER: readonly number[] = [
 export type EpochSource = {
   readonly epoch: number;
   readonly origin: string;
-  readonly isChecked: (index: number) => boolean;
+  readonly isGood: (index: number) => boolean;
 };
+
+/** What is held, as far as the readings of the chain are compared with it while they are read. */
+export type HeldHashes = {
+  readonly hashes: BytesColumn;
+  readonly rowsOf: (subject: number) => SeqRows | undefined;
+};
+
+/** What is kept at hand of one meter while its readings are read. */
+type Lane = {
+  /** Its readings on the chain, and those that are held. */
+  readonly theirs: SeqRows;
+  ours: SeqRows | undefined;
+  /** Its enrolment in the epoch, and the number that is due. */
+  enrolment: number | undefined;
+  due: number;
+  /** The session that its last reading named, and that session's row. */
+  session: number;
+  sessionRow: number;
+};
+
+const NOTHING_HELD: HeldHashes = { hashes: new BytesColumn(32), rowsOf: () => undefined };
 
 /**
  * Reads mirrored entries, epoch by epoch and in order, and checks what they say of one another: that numbers are gap-free
@@ -44,14 +66,16 @@ export type EpochSource = {
 export class ChainReader {
   readonly view = new ChainView();
   readonly #addressee: Addressee;
-  readonly #lease: Uint8Array;
+  /** Whose `connecting` entry is looked for. */
+  #lease: Uint8Array | undefined;
+  #held = NOTHING_HELD;
+  readonly #lanes = new Map<number, Lane>();
   readonly #commitments = new Map<string, number>();
   readonly #subjects = new Map<number, Uint8Array>();
   #source: EpochSource | undefined;
   #previousOrigin = '';
 
   // Of the epoch that is being read.
-  #enrolled = new Map<number, { row: number; due: number }>();
   #authentications = new SeqRows();
   #authenticationSubjects = new NumberColumn();
   #authenticationHashes = new BytesColumn(32);
@@ -59,16 +83,30 @@ export class ChainReader {
   #sessions = new SeqRows();
   #lastSession = 0;
 
-  /** @param lease whose `connecting` entry is looked for */
-  constructor(addressee: Addressee, lease: Uint8Array) {
+  constructor(addressee: Addressee) {
     this.#addressee = addressee;
+  }
+
+  /**
+   * What is read from now on was fetched under this lease, and is compared with what is held now.
+   *
+   * @param lease whose `connecting` entry is looked for
+   */
+  begin(lease: Uint8Array, held: HeldHashes): void {
     this.#lease = lease;
+    this.view.leaseAt = undefined;
+    this.#held = held;
+    for (const [subject, lane] of this.#lanes) lane.ours = held.rowsOf(subject);
   }
 
   startEpoch(source: EpochSource): void {
     this.#previousOrigin = this.#source?.origin ?? '';
     this.#source = source;
-    this.#enrolled = new Map();
+    this.view.startEpoch(source.epoch);
+    for (const lane of this.#lanes.values()) {
+      lane.enrolment = undefined;
+      lane.session = 0;
+    }
     this.#authentications = new SeqRows();
     this.#authenticationSubjects = new NumberColumn();
     this.#authenticationHashes = new BytesColumn(32);
@@ -78,11 +116,12 @@ export class ChainReader {
   }
 
   /** @param first index of the first entry */
-  read({ packed, offsets }: PackedEntries, first: number): void {
-    const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
-    for (let i = 0; i < offsets.length - 1; i++) {
-      const at = offsets[i]!;
-      this.#entry(packed, view, at, offsets[i + 1]! - at, first + i);
+  read(list: EntryList, first: number): void {
+    const { bytes, bounds } = list;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let i = 0; i < countOf(list); i++) {
+      const at = bounds[2 * i]!;
+      this.#entry(bytes, view, at, bounds[2 * i + 1]! - at, first + i);
     }
   }
 
@@ -91,7 +130,7 @@ export class ChainReader {
     if (type === ENTRY_CODES.reading && length === READING_BYTES && this.#reading(packed, view, at, index))
       return;
     if (PASSED_OVER.includes(type)) return;
-    if (type === ENTRY_CODES.session && length === SESSION_BYTES && this.#source!.isChecked(index)) {
+    if (type === ENTRY_CODES.session && length === SESSION_BYTES && this.#source!.isGood(index)) {
       this.#knownSession(packed, view, at);
       return;
     }
@@ -112,37 +151,44 @@ export class ChainReader {
     if (subject === 0 || seq < 1 || session < 1) return false;
 
     const { view } = this;
+    const lane = this.#laneOf(subject);
+    if (lane.session !== session || lane.sessionRow < 0) {
+      lane.session = session;
+      lane.sessionRow = this.#sessions.firstRow(session);
+    }
     const row = view.readings;
-    view.hashes.push(packed, at + 32);
+    view.hashes.pushFrom(bytes, at + 32);
     view.indexes.push(index);
-    view.epochs.push(this.#source!.epoch);
-    view.readingSessions.push(this.#sessions.firstRow(session));
-    if (!this.#source!.isChecked(index)) {
-      view.unsealed.set(row, view.sealSignatures.length);
-      view.sealSignatures.push(packed, at + 64);
-      const small = isSmallOrderEncoding(packed.subarray(at + 64, at + 96));
-      if (small || !isCanonicalScalar(packed.subarray(at + 96, at + 128))) view.malformedSeals.add(row);
-    }
-    let rows = view.subjects.get(subject);
-    if (rows === undefined) {
-      rows = new SeqRows();
-      view.subjects.set(subject, rows);
-    }
-    this.#count(subject, seq, row, rows);
-    rows.add(seq, row);
+    view.readingSessions.push(lane.sessionRow);
+    const our = lane.ours?.regularRow(seq) ?? -1;
+    const isSame = our >= 0 && this.#held.hashes.same(our, view.hashes, row);
+    if (this.#source!.isGood(index)) view.seals.push(SEAL_GOOD, isSame);
+    else view.seals.push(isPossibleSignature(packed, at + 64) ? SEAL_UNCHECKED : SEAL_MALFORMED, isSame);
+    this.#count(lane, subject, seq, row);
+    lane.theirs.add(seq, row);
     return true;
   }
 
-  #count(subject: number, seq: number, row: number, rows: SeqRows): void {
-    const meter = this.#enrolled.get(subject);
-    if (meter === undefined) {
+  #laneOf(subject: number): Lane {
+    const known = this.#lanes.get(subject);
+    if (known !== undefined) return known;
+    const theirs = new SeqRows();
+    this.view.subjects.set(subject, theirs);
+    const ours = this.#held.rowsOf(subject);
+    const lane = { theirs, ours, enrolment: undefined, due: 0, session: 0, sessionRow: -1 };
+    this.#lanes.set(subject, lane);
+    return lane;
+  }
+
+  #count(lane: Lane, subject: number, seq: number, row: number): void {
+    if (lane.enrolment === undefined) {
       this.#break(subject, seq, 'not-enrolled');
-    } else if (seq >= meter.due) {
-      if (seq > meter.due) this.#break(subject, meter.due, 'number-missing');
-      meter.due = seq + 1;
+    } else if (seq >= lane.due) {
+      if (seq > lane.due) this.#break(subject, lane.due, 'number-missing');
+      lane.due = seq + 1;
     } else {
       const { hashes } = this.view;
-      const others = rows.rowsOf(seq);
+      const others = lane.theirs.rowsOf(seq);
       // The same number with another hash is told of the box where readings are judged.
       if (others.every((other) => hashes.same(other, hashes, row)))
         this.#break(subject, seq, 'number-repeated');
@@ -168,7 +214,7 @@ export class ChainReader {
         this.#acknowledgement(entry, index);
         break;
       case 'switch':
-        if (entry.to === 'connecting' && equalBytes(entry.lease, this.#lease)) {
+        if (entry.to === 'connecting' && this.#lease !== undefined && equalBytes(entry.lease, this.#lease)) {
           const own = equalBytes(entry.who, this.#addressee.collectorKey);
           if (own) this.view.leaseAt = { epoch: this.#source!.epoch, index };
         }
@@ -194,20 +240,21 @@ export class ChainReader {
     this.#subjects.set(subject, commitment);
     this.#commitments.set(name, subject);
     const row = this.view.enrol({ epoch: this.#source!.epoch, subject, commitment, identityKey, firstSeq });
-    const meter = this.#enrolled.get(subject);
-    if (meter !== undefined && meter.due !== firstSeq) {
+    const lane = this.#laneOf(subject);
+    if (lane.enrolment !== undefined && lane.due !== firstSeq) {
       this.#break(
         subject,
-        Math.min(meter.due, firstSeq),
-        firstSeq > meter.due ? 'number-missing' : 'number-repeated',
+        Math.min(lane.due, firstSeq),
+        firstSeq > lane.due ? 'number-missing' : 'number-repeated',
       );
     }
-    this.#enrolled.set(subject, { row, due: firstSeq });
+    lane.enrolment = row;
+    lane.due = firstSeq;
   }
 
   #session(entry: EntryOf<'session'>, index: number): void {
     const { subject, seq: number, authentication, sessionKey, signature } = entry;
-    const enrolment = this.#enrolled.get(subject);
+    const enrolment = this.#lanes.get(subject)?.enrolment;
     const row = this.#authentications.firstRow(authentication);
     const fits =
       enrolment !== undefined &&
@@ -218,7 +265,7 @@ export class ChainReader {
     const session = this.#addSession(
       number,
       subject,
-      enrolment?.row ?? 0,
+      enrolment ?? 0,
       sessionKey,
       fits ? SESSION_UNCHECKED : SESSION_BAD,
     );
@@ -227,7 +274,7 @@ export class ChainReader {
       return;
     }
     this.#usedAuthentications.add(authentication);
-    const { identityKey, commitment } = this.view.enrolments[enrolment.row] as Enrolment;
+    const { identityKey, commitment } = this.view.enrolments[enrolment] as Enrolment;
     const message = sessionMessage({
       origin: this.#source!.origin,
       meter: { subject, commitment },
@@ -244,7 +291,13 @@ export class ChainReader {
     const subject = bytes.getUint32(at + 12);
     const key = packed.subarray(at + 32, at + 64);
     this.#usedAuthentications.add(u64(bytes, at + 24));
-    this.#addSession(u64(bytes, at + 16), subject, this.#enrolled.get(subject)?.row ?? 0, key, SESSION_GOOD);
+    this.#addSession(
+      u64(bytes, at + 16),
+      subject,
+      this.#lanes.get(subject)?.enrolment ?? 0,
+      key,
+      SESSION_GOOD,
+    );
   }
 
   #addSession(number: number, subject: number, enrolment: number, key: Uint8Array, state: number): number {
@@ -264,7 +317,7 @@ export class ChainReader {
     const commitment = this.#subjects.get(subject);
     if (commitment === undefined || !equalBytes(collectorKey, this.#addressee.collectorKey)) return;
     const run = { first, seq };
-    if (this.#source!.isChecked(index)) {
+    if (this.#source!.isGood(index)) {
       this.view.noteAcknowledged(subject, run);
       return;
     }

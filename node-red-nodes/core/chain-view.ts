@@ -1,5 +1,6 @@
 import { BytesColumn, NumberColumn } from './columns.js';
 import type { Run } from './heights.js';
+import { SEAL_BAD, SEAL_MALFORMED, SealStates } from './seal-states.js';
 import type { SeqRows } from './seq-rows.js';
 
 /** How a number, a subject or a session of the chain is not as the platform may make it. */
@@ -57,15 +58,13 @@ export class ChainView {
   /** Per subject, number → rows of readings. */
   readonly subjects = new Map<number, SeqRows>();
   readonly hashes = new BytesColumn(32);
+  /** Of the entry in its epoch. */
   readonly indexes = new NumberColumn();
-  readonly epochs = new NumberColumn();
   /** Rows of sessions; −1 where the session is not on the chain. */
   readonly readingSessions = new NumberColumn();
-  /** Readings whose seal was never checked, and its signature. */
-  readonly unsealed = new Map<number, number>();
-  readonly sealSignatures = new BytesColumn(64);
-  /** Readings whose seal is no signature whatever the record is. */
-  readonly malformedSeals = new Set<number>();
+  readonly seals = new SealStates();
+  /** Epochs in order, with the row of the first reading of each. */
+  readonly #epochs: { readonly epoch: number; readonly firstRow: number }[] = [];
 
   readonly sessionSubjects = new NumberColumn();
   readonly sessionStates = new NumberColumn();
@@ -75,7 +74,8 @@ export class ChainView {
   readonly enrolments: Enrolment[] = [];
   readonly #epochStarts = new Map<number, Enrolment>();
   readonly breaks: ChainBreak[] = [];
-  readonly unchecked: UncheckedSignature[] = [];
+  /** Taken away as soon as they are checked. */
+  unchecked: UncheckedSignature[] = [];
   /** What our own acknowledgements on the chain cover, by subject. */
   readonly acknowledged = new Map<number, Run[]>();
   /** True once an epoch names one before it that is not mirrored. */
@@ -87,8 +87,27 @@ export class ChainView {
     return this.hashes.length;
   }
 
+  /** Makes room for so many readings in all. */
+  reserve(readings: number): void {
+    for (const column of [this.hashes, this.indexes, this.readingSessions, this.seals]) {
+      column.reserve(readings);
+    }
+  }
+
+  /** What is added from now on is of this epoch. */
+  startEpoch(epoch: number): void {
+    this.#epochs.push({ epoch, firstRow: this.readings });
+  }
+
   rowsOf(subject: number, seq: number): number[] {
     return this.subjects.get(subject)?.rowsOf(seq) ?? [];
+  }
+
+  /** The row of one entry; undefined where it is none of a reading. */
+  rowAt(subject: number, seq: number, epoch: number, index: number): number | undefined {
+    const epochOf = (row: number): number | undefined =>
+      this.#epochs.findLast(({ firstRow }) => firstRow <= row)?.epoch;
+    return this.rowsOf(subject, seq).find((row) => this.indexes.at(row) === index && epochOf(row) === epoch);
   }
 
   /** Where the latest epoch that has a subject starts with it: what lies below belongs to earlier epochs. */
@@ -108,13 +127,15 @@ export class ChainView {
     return rows === undefined || rows.count === 0 ? 0 : rows.seqAt(rows.count - 1);
   }
 
-  /** Why a reading's entry counts for nothing, apart from its seal over the record; undefined for a good one. */
+  /** Why a reading's entry counts for nothing, as far as that is known; undefined for a good one. */
   flawOf(row: number, subject: number): ChainFlaw | undefined {
     const session = this.readingSessions.at(row);
     if (session < 0) return 'session-unknown';
     if (this.sessionSubjects.at(session) !== subject) return 'session-of-another-meter';
     if (this.sessionStates.at(session) !== SESSION_GOOD) return 'session-invalid';
-    return this.malformedSeals.has(row) ? 'seal-malformed' : undefined;
+    const seal = this.seals.of(row);
+    if (seal === SEAL_BAD) return 'seal-invalid';
+    return seal === SEAL_MALFORMED ? 'seal-malformed' : undefined;
   }
 
   /** The enrolment whose identity key opened a reading's session. */

@@ -2,10 +2,11 @@ import { join, resolve } from 'node:path';
 import type { Crypto, LeasePurpose, Policy, Random, Signer } from '@meterseal/protocol';
 import { MetersealError } from '@meterseal/protocol';
 import type { Clock } from './clock.js';
-import type { ComparisonResult } from './comparison.js';
-import { compare } from './comparison.js';
+import type { ComparisonResult, SealCounts } from './comparison.js';
+import { compare, sealsOf } from './comparison.js';
 import type { GateLink } from './gate-link.js';
 import { HeldReadings } from './held-readings.js';
+import type { Scope } from './judging.js';
 import { LeaseCounter } from './lease-counter.js';
 import type { FileDamage } from './ledgers.js';
 import { Ledgers } from './ledgers.js';
@@ -13,6 +14,8 @@ import { Mirrors } from './mirrors.js';
 import { nodeStorage } from './node-storage.js';
 import type { StoredReading } from './receiver.js';
 import { Receiver } from './receiver.js';
+import { SealAudit } from './seal-audit.js';
+import type { Standing } from './standing.js';
 import type { Storage } from './storage.js';
 import type { ControlPort } from './tcp-gate-link.js';
 import { tcpGateLink } from './tcp-gate-link.js';
@@ -54,7 +57,11 @@ export type CollectorStatus = {
   readonly records: number;
   /** What is mirrored of the latest epoch. */
   readonly chain: { readonly origin: string; readonly size: number } | null;
+  /** Of readings that the last comparison of this process found on the chain with the same hash. */
+  readonly seals: SealCounts;
   readonly unsentVerdicts: number;
+  /** Verdicts that were never sent, because too many waited for the platform. They are kept. */
+  readonly droppedVerdicts: number;
   readonly damage: readonly FileDamage[];
   /** Bytes of an incomplete last record that were cut off when the spool was opened. */
   readonly cut: number;
@@ -63,6 +70,8 @@ export type CollectorStatus = {
 };
 
 export type CompareOptions = {
+  /** `full` if not given; `new` is the quick form, after a comparison by this process. */
+  readonly scope?: Scope;
   readonly purpose?: LeasePurpose;
   /** Longest window, milliseconds; the collector's own limit if not given. */
   readonly maxMs?: number;
@@ -80,6 +89,8 @@ export class Collector {
   readonly #storage: Storage;
   readonly #files: OpenFiles;
   readonly #unlock: () => Promise<void>;
+  readonly #memory: { standing: Standing | undefined } = { standing: undefined };
+  readonly #audit: SealAudit;
   #comparing: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -90,6 +101,7 @@ export class Collector {
     this.#files = files;
     this.#unlock = unlock;
     const told = onStored === undefined ? {} : { onStored };
+    this.#audit = new SealAudit({ crypto, clock, ...files, memory: this.#memory });
     this.held = new HeldReadings(files.ledgers.spool);
     this.receiver = new Receiver({ ledgers: files.ledgers, crypto, signer, clock, platformId, ...told });
   }
@@ -99,7 +111,11 @@ export class Collector {
    *
    * @throws MetersealError `busy` while another comparison runs, `stopped` after `close`, `commit-failed`, `disk-full`
    */
-  async compare({ purpose = 'comparison', maxMs }: CompareOptions = {}): Promise<ComparisonResult> {
+  async compare({
+    scope = 'full',
+    purpose = 'comparison',
+    maxMs,
+  }: CompareOptions = {}): Promise<ComparisonResult> {
     if (this.#closed !== undefined)
       throw new MetersealError('stopped', "couldn't compare: the collector is closed");
     if (this.#comparing !== undefined) {
@@ -120,13 +136,21 @@ export class Collector {
       gate: 'ask' in control ? control : tcpGateLink(control),
       anchoringDelay,
     };
-    const run = compare({ ...common, ...this.#files }, purpose, maxMs ?? limits?.maxWindow ?? MAX_WINDOW_MS);
+    const max = maxMs ?? limits?.maxWindow ?? MAX_WINDOW_MS;
+    const tools = { ...common, ...this.#files, memory: this.#memory };
+    const run = this.#audit.stop().then(() => compare(tools, { purpose, max, scope }));
     this.#comparing = run;
     try {
       return await run;
     } finally {
       this.#comparing = undefined;
+      if (this.#closed === undefined) this.#audit.start();
     }
+  }
+
+  /** Resolves when the seals that comparisons have left are checked, as far as they can be, or the next one begins. */
+  async audited(): Promise<void> {
+    await this.#audit.ended();
   }
 
   status(): CollectorStatus {
@@ -139,7 +163,9 @@ export class Collector {
       }),
       records: ledgers.spool.index.count,
       chain: head === undefined ? null : { origin: head.checkpoint.origin, size: head.checkpoint.size },
+      seals: sealsOf(this.#memory.standing),
       unsentVerdicts: verdicts.unsent.length,
+      droppedVerdicts: verdicts.dropped,
       damage: ledgers.damage,
       cut: ledgers.spool.cut,
       failure: ledgers.failure ?? mirrors.failure ?? counter.failure ?? verdicts.failure,
@@ -154,6 +180,7 @@ export class Collector {
 
   async #close(): Promise<void> {
     await this.#comparing?.catch(() => {});
+    await this.#audit.stop();
     await this.receiver.close();
     await closeAll(this.#files);
     await this.#unlock();

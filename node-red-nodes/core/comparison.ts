@@ -1,53 +1,54 @@
-import type { Crypto, LeasePurpose, Policy, Random, Signer, VerdictReason } from '@meterseal/protocol';
+import type { LeasePurpose, Policy, Random, VerdictReason } from '@meterseal/protocol';
 import {
   compareFindings,
   encodeVerdict,
   equalBytes,
   isMetersealError,
-  rangeRoot,
   signMessage,
   verdictOf,
 } from '@meterseal/protocol';
-import { readChain } from './chain-source.js';
-import type { ChainView } from './chain-view.js';
-import type { Clock } from './clock.js';
+import type { MirroredEpoch } from './chain-index.js';
+import { ChainIndex, rootOnDisk } from './chain-index.js';
 import { keepEvidence } from './evidence.js';
 import type { Findings, JudgedFinding, VerdictCounts } from './findings.js';
 import type { GateLink } from './gate-link.js';
-import { judge } from './judge.js';
+import type { JudgingTools, Scope } from './judging.js';
+import { judgeHeld } from './judging.js';
 import type { LeaseWish } from './lease-client.js';
 import type { LeaseCounter } from './lease-counter.js';
-import type { FileDamage, Ledgers } from './ledgers.js';
-import { inSpool } from './ledgers.js';
-import type { JudgedMeter } from './match.js';
-import { rereadMirror } from './mirror.js';
+import type { FileDamage } from './ledgers.js';
 import type { Mirrors } from './mirrors.js';
-import type { GoodEntries } from './signature-check.js';
-import { checkChainSignatures, checkSeals } from './signature-check.js';
-import { StatementTrust } from './statement-trust.js';
+import { Standing } from './standing.js';
 import type { Storage } from './storage.js';
-import { Survey } from './survey.js';
-import { gatherTestimony } from './testimony.js';
 import type { VerdictStore } from './verdict-store.js';
-import type { RunFailure, Shown, WindowResult } from './window.js';
+import type { Fetched, RunFailure, Shown, WindowResult } from './window.js';
 import { runWindow } from './window.js';
 
-export type ComparisonTools = {
+export type ComparisonTools = JudgingTools & {
   readonly storage: Storage;
   readonly dir: string;
-  readonly crypto: Crypto;
-  readonly signer: Signer;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly platformId: string;
   readonly policy: Policy;
   readonly gate: GateLink;
-  /** Milliseconds after which a delivered reading ought to be on the chain. */
-  readonly anchoringDelay: number;
-  readonly ledgers: Ledgers;
   readonly mirrors: Mirrors;
   readonly counter: LeaseCounter;
   readonly verdicts: VerdictStore;
+  /** What the last comparison of this process left; undefined where there was none, or it failed. */
+  readonly memory: { standing: Standing | undefined };
+};
+
+export type ComparisonWish = {
+  readonly purpose: LeasePurpose;
+  /** Longest window, milliseconds. */
+  readonly max: number;
+  readonly scope: Scope;
+};
+
+/** Seals of readings that are held and on the chain with the same hash. */
+export type SealCounts = {
+  readonly checked: number;
+  /** Not checked yet: that these readings are verified says that the hashes agree, not yet that the meter sealed them. */
+  readonly pending: number;
 };
 
 export type ComparisonResult = {
@@ -55,9 +56,13 @@ export type ComparisonResult = {
   readonly outcome: 'judged' | RunFailure;
   /** What went wrong, in words. */
   readonly why: string | undefined;
+  /** `new` where only that was judged which came since the last comparison, or was not verified then. */
+  readonly scope: Scope;
   readonly counts: VerdictCounts;
   /** Readings that were judged: versions held, and entries that are not held. */
   readonly readings: number;
+  /** Of everything that is held, whatever the scope. */
+  readonly seals: SealCounts;
   /** What is not verified, sorted by subject, number and code; at most 10,000 tampered and 10,000 unverifiable. */
   readonly findings: readonly JudgedFinding[];
   /** The chain that was judged by; null where nothing was. */
@@ -76,15 +81,14 @@ export type ComparisonResult = {
 };
 
 /**
- * One comparison: the window, and then, isolated again, the judging of everything that is held against everything that
- * is mirrored. The verdict is signed and kept; it goes out in the next window.
+ * One comparison: the window, and then, isolated again, the judging of what is held by what is mirrored. The verdict is
+ * signed and kept; it goes out in the next window.
  *
  * @throws MetersealError `commit-failed`, `disk-full` where the collector's own disk fails
  */
 export async function compare(
   tools: ComparisonTools,
-  purpose: LeasePurpose,
-  max: number,
+  { purpose, max, scope }: ComparisonWish,
 ): Promise<ComparisonResult> {
   const { clock, crypto, policy, mirrors, verdicts, random, gate, signer, counter, platformId } = tools;
   const started = clock.monotonic();
@@ -92,7 +96,7 @@ export async function compare(
   const lease = { gate, signer, counter, platformId };
   const window = await runWindow({ lease, crypto, policy, mirrors, verdicts, clock }, wish);
 
-  const judged = await afterWindow(tools, window, wish.lease);
+  const judged = await afterWindow(tools, window, wish.lease, scope);
   const rest = judged.outcome === 'judged' ? judged : notJudged(tools, judged.outcome, judged.why);
   return {
     ...rest,
@@ -105,35 +109,99 @@ export async function compare(
   };
 }
 
-type Judged = Pick<
+type Outcome = Pick<
   ComparisonResult,
-  'outcome' | 'why' | 'counts' | 'readings' | 'findings' | 'chain' | 'damage'
+  'outcome' | 'why' | 'scope' | 'counts' | 'readings' | 'seals' | 'findings' | 'chain' | 'damage'
 >;
 type Ended =
-  | (Judged & { outcome: 'judged'; evidence?: undefined })
+  | (Outcome & { outcome: 'judged'; evidence?: undefined })
   | { outcome: RunFailure; why: string; evidence?: string | undefined };
 
-async function afterWindow(tools: ComparisonTools, window: WindowResult, lease: Uint8Array): Promise<Ended> {
-  const { shown, outcome, why = '' } = window;
+async function afterWindow(
+  tools: ComparisonTools,
+  window: WindowResult,
+  lease: Uint8Array,
+  scope: Scope,
+): Promise<Ended> {
+  const { shown, fetched, outcome, why = '' } = window;
   if (outcome === 'behind') return behind(tools, shown!);
   if (outcome !== 'mirrored') {
     // Only a head that the platform has signed, with a proof that does not hold, is evidence of anything.
     if (outcome !== 'history-unproven' || shown?.consistency === undefined) return { outcome, why };
     return { outcome, why, evidence: await evidenceOf(tools, outcome, shown) };
   }
-  let chain: ChainView;
+  const { standing } = tools.memory;
+  // Only what was judged to its end is built on.
+  tools.memory.standing = undefined;
+  const known = standing ?? newStanding(tools);
+  const ended = await judgeFetched(tools, known, { shown: shown!, fetched: fetched!, lease, scope });
+  if (ended.outcome === 'judged' || ended.outcome === 'stale-checkpoint') tools.memory.standing = known;
+  return ended;
+}
+
+function newStanding({ crypto, policy, platformId, signer }: ComparisonTools): Standing {
+  return new Standing(new ChainIndex(crypto, policy, { platformId, collectorKey: signer.publicKey }));
+}
+
+async function judgeFetched(
+  tools: ComparisonTools,
+  standing: Standing,
+  run: { shown: Shown; fetched: Fetched; lease: Uint8Array; scope: Scope },
+): Promise<Ended> {
+  const { mirrors, ledgers } = tools;
+  const { shown, fetched, lease } = run;
+  const { note, checkpoint, mirror, keptSize } = shown;
+  const scope = standing.isComplete ? run.scope : 'full';
+  // The disk takes its time while everything else goes on; nothing is said before it has everything.
+  const committed = mirror.commit(note, checkpoint, fetched.range);
+  committed.catch(() => {});
+  if (fetched.lists === undefined) await committed;
   try {
-    const addressee = { platformId: tools.platformId, collectorKey: tools.signer.publicKey };
-    chain = await readChain(tools.crypto, tools.policy, tools.mirrors, addressee, lease);
+    const epochs = epochsOf(mirrors, shown, fetched);
+    const judged = await judgeHeld(tools, standing, scope, epochs, lease, keptSize);
+    await committed;
+    if (judged === 'stale') {
+      const why = "couldn't accept checkpoint: it does not cover the connecting of this very lease";
+      return { outcome: 'stale-checkpoint', why };
+    }
+    const { findings, time, good, bad } = judged;
+    for (const { epoch, mirror } of mirrors.committed()) {
+      await mirror.checked.add(rising(good.get(epoch)), rising(bad.get(epoch)));
+    }
+    const { origin, size, root } = checkpoint;
+    await keepVerdict(tools, findings, { origin, size, root, lease, time });
+    return {
+      outcome: 'judged',
+      why: undefined,
+      scope,
+      counts: findings.counts,
+      readings: findings.readings,
+      seals: sealsOf(standing),
+      findings: findings.list(),
+      chain: { origin, size, root },
+      damage: ledgers.damage,
+    };
   } catch (error) {
+    await committed;
     if (!isMetersealError(error, 'chain-damaged')) throw error;
     return { outcome: 'bad-entries', why: error.message };
   }
-  if (chain.leaseAt === undefined || chain.leaseAt.index < shown!.keptSize) {
-    const words = "couldn't accept checkpoint: it does not cover the connecting of this very lease";
-    return { outcome: 'stale-checkpoint', why: words };
-  }
-  return judgeAll(tools, chain, shown!, lease);
+}
+
+/** Everything that is mirrored, with what came just now. */
+function epochsOf(mirrors: Mirrors, shown: Shown, { lists, ...fetched }: Fetched): MirroredEpoch[] {
+  const { mirror, note, checkpoint } = shown;
+  const epochs = mirrors.all().flatMap(({ epoch, mirror: other }): MirroredEpoch[] => {
+    if (other === mirror) {
+      const fresh = lists === undefined ? {} : { fresh: { ...fetched, lists } };
+      return [{ epoch, mirror, note, checkpoint, end: mirror.end, ...fresh }];
+    }
+    const { head } = other;
+    if (head === undefined) return [];
+    const end = { size: head.range.size, bytes: head.bytes };
+    return [{ epoch, mirror: other, note: head.note, checkpoint: head.checkpoint, end }];
+  });
+  return epochs;
 }
 
 /** No more came than is mirrored: an old checkpoint of the same history, or another history. */
@@ -141,8 +209,8 @@ async function behind(tools: ComparisonTools, shown: Shown): Promise<Ended> {
   const { checkpoint, mirror, keptSize } = shown;
   if (keptSize > 0 && checkpoint.size <= keptSize) {
     try {
-      const range = await rereadMirror(tools.crypto, mirror, () => {}, checkpoint.size);
-      if (!equalBytes(rangeRoot(tools.crypto, range), checkpoint.root)) {
+      const root = await rootOnDisk(tools.crypto, mirror, checkpoint.size);
+      if (!equalBytes(root, checkpoint.root)) {
         const evidence = await evidenceOf(tools, 'history-rewritten', shown);
         const why = `couldn't accept checkpoint: another root for ${checkpoint.size} entries than is mirrored`;
         return { outcome: 'history-rewritten', why, evidence };
@@ -164,66 +232,6 @@ function evidenceOf(
   const time = tools.clock.now();
   const evidence = { reason, time, kept: keptNote, shown: note, consistency };
   return keepEvidence(tools.storage, tools.dir, tools.crypto, evidence);
-}
-
-async function judgeAll(
-  tools: ComparisonTools,
-  chain: ChainView,
-  { checkpoint }: Shown,
-  lease: Uint8Array,
-): Promise<Judged & { outcome: 'judged' }> {
-  const { crypto, ledgers, mirrors, signer, platformId, clock, anchoringDelay } = tools;
-  const good: GoodEntries = new Map();
-  // Heights before records, so that every record they cover is read; records before statements, so that every statement
-  // that they came with is known.
-  const heights = ledgers.heights.snapshot();
-  const { index: held, damage } = await ledgers.spool.readAll();
-  await checkChainSignatures(crypto, chain, good);
-  const meters = metersOf(ledgers, chain);
-  compareOpenings(ledgers, chain);
-  const survey = Survey.of(held, chain, meters);
-  const badSeals = await checkSeals(crypto, ledgers.spool, held, chain, survey, good);
-  const trust = new StatementTrust(crypto, { platformId, collectorKey: signer.publicKey });
-  const testimony = await gatherTestimony({ crypto, trust, ledgers, heights, held, chain, survey });
-  const now = clock.now();
-  const findings = judge({ held, chain, meters, testimony, badSeals, now, anchoringDelay });
-
-  for (const { epoch, mirror } of mirrors.committed()) await mirror.checked.add(rising(good.get(epoch)));
-  const { origin, size, root } = checkpoint;
-  await keepVerdict(tools, findings, { origin, size, root, lease, time: now });
-  return {
-    outcome: 'judged',
-    why: undefined,
-    counts: findings.counts,
-    readings: findings.readings,
-    findings: findings.list(),
-    chain: { origin, size, root },
-    damage: [...ledgers.damage.filter(({ file }) => !file.startsWith('spool/')), ...inSpool(damage)],
-  };
-}
-
-/** Every meter that this collector was told of, or has told anybody of. */
-function metersOf({ openings, heights, deliveries }: Ledgers, chain: ChainView): JudgedMeter[] {
-  const subjects = new Set<number>([
-    ...heights.subjects(),
-    ...deliveries.subjects(),
-    ...chain.acknowledged.keys(),
-  ]);
-  for (const { subject } of openings.all()) subjects.add(subject);
-  return [...subjects]
-    .sort((a, b) => a - b)
-    .map((subject) => ({ subject, meter: openings.ofSubject(subject)?.meter }));
-}
-
-/** A subject that the chain gives to another meter than its own field says. */
-function compareOpenings({ openings }: Ledgers, chain: ChainView): void {
-  const told = new Set<number>();
-  for (const { subject, commitment } of chain.enrolments) {
-    const opening = openings.ofSubject(subject);
-    if (opening === undefined || equalBytes(opening.commitment, commitment) || told.has(subject)) continue;
-    told.add(subject);
-    chain.breaks.push({ subject, seq: 0, flaw: 'commitment-differs' });
-  }
 }
 
 async function keepVerdict(
@@ -248,11 +256,18 @@ async function keepVerdict(
   await verdicts.add(signMessage(signer, statement));
 }
 
-function notJudged({ ledgers }: ComparisonTools, outcome: RunFailure, why: string): Judged {
+function notJudged({ ledgers, memory }: ComparisonTools, outcome: RunFailure, why: string): Outcome {
   const counts = { verified: 0, tampered: 0, unverifiable: 0 };
-  counts[verdictOf(outcome satisfies VerdictReason)] = ledgers.spool.index.count;
   const readings = ledgers.spool.index.count;
-  return { outcome, why, counts, readings, findings: [], chain: null, damage: ledgers.damage };
+  counts[verdictOf(outcome satisfies VerdictReason)] = readings;
+  const nothing = { counts, readings, seals: sealsOf(memory.standing), findings: [], chain: null };
+  return { outcome, why, scope: 'full', ...nothing, damage: ledgers.damage };
+}
+
+/** What is known of the seals of everything held; nothing before the first comparison of this process. */
+export function sealsOf(standing: Standing | undefined): SealCounts {
+  const { checked, pending } = standing?.index.view.seals ?? { checked: 0, pending: 0 };
+  return { checked, pending };
 }
 
 function rising(indexes: readonly number[] = []): number[] {

@@ -2,18 +2,18 @@ import type { Hasher } from '@meterseal/protocol';
 import { equalBytes, RUNNING_HASH_START, toHex } from '@meterseal/protocol';
 import type { ChainView } from './chain-view.js';
 import type { Deliveries } from './deliveries.js';
-import type { JudgedMeter } from './match.js';
+import type { JudgedMeter } from './matching.js';
 import { nextTurn, SIGNATURES_PER_TURN } from './next-turn.js';
 import type { KnownMeter } from './openings.js';
 import { searchRunningHash } from './running-hash-search.js';
-import type { SpoolIndex } from './spool-index.js';
+import type { HeldRecords } from './spool-index.js';
 import type { StatementTrust } from './statement-trust.js';
 
 export type DeliveredTools = {
   readonly hasher: Hasher;
   readonly trust: StatementTrust;
   readonly deliveries: Deliveries;
-  readonly held: SpoolIndex;
+  readonly held: HeldRecords;
   readonly chain: ChainView;
 };
 

@@ -35,12 +35,18 @@ const ACCUSED: Partial<Record<VerdictReason, Accused>> = {
 
 /** Counts verdicts, and lists those that are not `verified`, in the order in which they are told. */
 export class Findings {
-  readonly #counts = { verified: 0, tampered: 0, unverifiable: 0 };
+  readonly #counts: { verified: number; tampered: number; unverifiable: number };
   /** Versions held, and entries that are not held. */
-  readings = 0;
+  readings: number;
   readonly #listed: Record<Verdict, JudgedFinding[]> = { verified: [], tampered: [], unverifiable: [] };
   /** Flaws of the chain that readings were told of. */
   readonly #toldOfReadings = new Set<string>();
+
+  /** @param verified readings that are verified already */
+  constructor(verified = 0) {
+    this.readings = verified;
+    this.#counts = { verified, tampered: 0, unverifiable: 0 };
+  }
 
   get counts(): VerdictCounts {
     return this.#counts;

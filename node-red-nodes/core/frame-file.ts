@@ -1,6 +1,7 @@
 import type { MetersealError } from '@meterseal/protocol';
 import type { FrameFormat, FrameVisitor, ScanResult } from './frame-scanner.js';
 import { FRAME_HEADER_BYTES, FrameScanner } from './frame-scanner.js';
+import { ReadAhead } from './read-ahead.js';
 import type { Storage, StoredFile } from './storage.js';
 import { readExactly, storeError } from './storage.js';
 
@@ -49,7 +50,7 @@ export class FrameFile {
     const file = await storage.open(path);
     try {
       let size = await file.size();
-      const found = await scan(file, size, format, visit);
+      const found = await scan(file, 0, size, format, visit);
       let cut = 0;
       if (repair && found.torn !== undefined) {
         cut = size - found.torn;
@@ -105,9 +106,19 @@ export class FrameFile {
     return readExactly(this.#file, at + FRAME_HEADER_BYTES, this.#format.lead + contentLength);
   }
 
-  /** Visits every good frame that is in the file now, whoever wrote it; an append under way may show as torn. */
-  async scan(visit: FrameVisitor): Promise<ScanResult> {
-    return scan(this.#file, await this.#file.size(), this.#format, visit);
+  /** Bytes of the file as it is now, whoever wrote them. */
+  sizeOnDisk(): Promise<number> {
+    return this.#file.size();
+  }
+
+  /** Reads the file as it is now. @param end nothing is read from there on */
+  readAhead(end: number): ReadAhead {
+    return new ReadAhead(this.#file, end);
+  }
+
+  /** Visits every good frame between two places of the file as it is now; `from` is where one may start. */
+  scan(visit: FrameVisitor, from: number, end: number): Promise<ScanResult> {
+    return scan(this.#file, from, end, this.#format, visit);
   }
 
   async close(): Promise<void> {
@@ -117,13 +128,14 @@ export class FrameFile {
 
 async function scan(
   file: StoredFile,
-  size: number,
+  from: number,
+  end: number,
   format: FrameFormat,
   visit: FrameVisitor,
 ): Promise<ScanResult> {
-  const scanner = new FrameScanner(format, visit);
-  for (let at = 0; at < size; ) {
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, size - at));
+  const scanner = new FrameScanner(format, visit, from);
+  for (let at = from; at < end; ) {
+    const piece = new Uint8Array(Math.min(PIECE_BYTES, end - at));
     const got = await file.read(piece, at);
     if (got === 0) break;
     scanner.feed(piece.subarray(0, got));

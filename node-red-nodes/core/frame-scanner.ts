@@ -50,15 +50,17 @@ export class FrameScanner {
   readonly #visit: FrameVisitor;
   readonly #damage: Damage[] = [];
   #rest: Uint8Array = new Uint8Array(0);
-  #base = 0;
+  #base: number;
   /** Where the place that is being searched for a good frame starts. */
   #lost: number | undefined;
   #lostIncomplete = false;
   #lostIsZero = true;
 
-  constructor(format: FrameFormat, visit: FrameVisitor) {
+  /** @param start where the first piece stands in the file */
+  constructor(format: FrameFormat, visit: FrameVisitor, start = 0) {
     this.#format = format;
     this.#visit = visit;
+    this.#base = start;
   }
 
   /** The next piece of the file. */

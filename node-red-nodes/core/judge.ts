@@ -1,10 +1,10 @@
 import type { GapReason, VerdictReason } from '@meterseal/protocol';
 import { toHex } from '@meterseal/protocol';
-import type { ChainFlaw, ChainView } from './chain-view.js';
+import type { ChainBreak, ChainFlaw, ChainView } from './chain-view.js';
 import { Findings } from './findings.js';
-import type { JudgedMeter, MatchVisitor } from './match.js';
-import { matchReadings } from './match.js';
-import type { SpoolIndex } from './spool-index.js';
+import type { JudgedMeter, Matching } from './matching.js';
+import { rowsOf } from './matching.js';
+import type { HeldRecords } from './spool-index.js';
 
 /** What the statements and acknowledgements say of one number of a meter; every signature is checked before. */
 export interface Testimony {
@@ -21,14 +21,16 @@ export interface Testimony {
 }
 
 export type JudgeInput = {
-  readonly held: SpoolIndex;
+  readonly held: HeldRecords;
   /** Sessions' signatures are checked. */
   readonly chain: ChainView;
   /** By rising subject. */
   readonly meters: readonly JudgedMeter[];
+  /** What is verified already, and the numbers that are open. */
+  readonly matching: Matching;
   readonly testimony: Testimony;
-  /** Rows of readings on the chain whose seal is not good over the held record of the same hash. */
-  readonly badSeals: ReadonlySet<number>;
+  /** What is wrong with the chain besides what it says itself. */
+  readonly breaks: readonly ChainBreak[];
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Milliseconds after which a delivered reading ought to be on the chain. */
@@ -39,33 +41,50 @@ export type JudgeInput = {
 const REPLACES_UNKNOWN = '0'.repeat(64);
 
 /**
- * Judges every held reading against every entry. Pure: all reading, hashing and checking of signatures is done before.
+ * Judges every number that matching has left open. Pure: all reading, hashing and checking of signatures is done before.
  * docs/collector.md says for each code when it is given, and of whom it speaks.
  */
 export function judge(input: JudgeInput): Findings {
   const judgement = new Judgement(input);
-  matchReadings(input.held, input.chain, input.meters, judgement);
+  judgement.openNumbers();
   judgement.strangers();
   judgement.breaks();
   return judgement.findings;
 }
 
-class Judgement implements MatchVisitor {
-  readonly findings = new Findings();
+class Judgement {
+  readonly findings: Findings;
   readonly #input: JudgeInput;
 
   constructor(input: JudgeInput) {
     this.#input = input;
+    this.findings = new Findings(input.matching.verified);
   }
 
-  pair(meter: JudgedMeter, seq: number, held: number, chain: number): void {
+  openNumbers(): void {
+    const { held, chain, meters, matching } = this.#input;
+    const bySubject = new Map(meters.map((meter) => [meter.subject, meter]));
+    for (let i = 0; i < matching.open.length; i++) {
+      const meter = bySubject.get(matching.open.subjectAt(i))!;
+      const seq = matching.open.seqAt(i);
+      const { ours, theirs } = rowsOf(this.#input, meter);
+      const our = ours.rowsOf(seq);
+      const their = theirs.rowsOf(seq);
+      const isPair =
+        our.length === 1 && their.length === 1 && held.hashes.same(our[0]!, chain.hashes, their[0]!);
+      if (isPair) this.#pair(meter, seq, our[0]!, their[0]!);
+      else this.#other(meter, seq, our, their);
+    }
+  }
+
+  #pair(meter: JudgedMeter, seq: number, held: number, chain: number): void {
     const flaw = this.#flawOf(chain, meter.subject);
     if (flaw !== undefined) this.#tell(meter, seq, 'sequence-broken', flaw);
     else if (!this.#isVouchedFor(chain, meter.subject)) this.#tell(meter, seq, this.#waiting(held));
     else this.findings.verified();
   }
 
-  other(meter: JudgedMeter, seq: number, held: readonly number[], chain: readonly number[]): void {
+  #other(meter: JudgedMeter, seq: number, held: readonly number[], chain: readonly number[]): void {
     const { hashes } = this.#input.chain;
     const valid = chain.filter((row) => this.#flawOf(row, meter.subject) === undefined);
     const flawed = chain.find((row) => !valid.includes(row));
@@ -107,8 +126,8 @@ class Judgement implements MatchVisitor {
 
   /** What is wrong with the chain apart from the readings. */
   breaks(): void {
-    const { chain, meters } = this.#input;
-    for (const { subject, seq, flaw } of chain.breaks) {
+    const { chain, meters, breaks } = this.#input;
+    for (const { subject, seq, flaw } of [...chain.breaks, ...breaks]) {
       const meter = meters.find((one) => one.subject === subject)?.meter;
       const reused = flaw === 'subject-reused' || flaw === 'commitment-differs';
       this.findings.tellBreak(meter, subject, seq, reused ? 'duplicate-subject' : 'sequence-broken', flaw);
@@ -120,7 +139,7 @@ class Judgement implements MatchVisitor {
   }
 
   #flawOf(row: number, subject: number): ChainFlaw | undefined {
-    return this.#input.badSeals.has(row) ? 'seal-invalid' : this.#input.chain.flawOf(row, subject);
+    return this.#input.chain.flawOf(row, subject);
   }
 
   /** False while the meter has not said that the identity key behind the entry is its own. */

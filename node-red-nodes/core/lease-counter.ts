@@ -4,6 +4,9 @@ import type { Clock } from './clock.js';
 import { Journal } from './journal.js';
 import type { Storage } from './storage.js';
 
+/** Counters that one write makes room for: to connect and to release. */
+const AT_ONCE = 2;
+
 /**
  * Counters of signed lease requests: each is on the disk before it is used, so that none is used twice and they always
  * rise. A clock that is right keeps them rising even where this file was put back to an earlier copy.
@@ -12,6 +15,8 @@ export class LeaseCounter {
   readonly #clock: Pick<Clock, 'now'>;
   #journal: Journal | undefined;
   #last = 0;
+  /** None above this may be used yet. */
+  #reserved = 0;
 
   private constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
@@ -25,6 +30,7 @@ export class LeaseCounter {
       from.end();
       counter.#last = Math.max(counter.#last, used);
     });
+    counter.#reserved = counter.#last;
     return counter;
   }
 
@@ -34,10 +40,14 @@ export class LeaseCounter {
 
   /** @throws MetersealError `commit-failed`, `disk-full` */
   async next(): Promise<number> {
-    const next = Math.max(this.#last + 1, Math.floor(this.#clock.now()));
-    await this.#journal!.append([new ByteWriter().u64(next).done()]);
-    this.#last = next;
-    return next;
+    if (this.#last === this.#reserved) {
+      const next = Math.max(this.#last + 1, Math.floor(this.#clock.now()));
+      const reserved = next + AT_ONCE - 1;
+      await this.#journal!.append([new ByteWriter().u64(reserved).done()]);
+      this.#reserved = reserved;
+      this.#last = next - 1;
+    }
+    return ++this.#last;
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import type { Hasher, MetersealError } from '@meterseal/protocol';
+import type { BulkHasher, MetersealError } from '@meterseal/protocol';
 import { Deliveries } from './deliveries.js';
 import type { Damage } from './frame-scanner.js';
 import { Gaps } from './gaps.js';
 import { Heights } from './heights.js';
 import { Openings } from './openings.js';
-import type { SpoolDamage } from './spool.js';
 import { Spool } from './spool.js';
 import type { Storage } from './storage.js';
 
@@ -37,7 +36,12 @@ export class Ledgers {
     this.spool = spool;
   }
 
-  static async open(storage: Storage, dir: string, hasher: Hasher, segmentBytes: number): Promise<Ledgers> {
+  static async open(
+    storage: Storage,
+    dir: string,
+    hasher: BulkHasher,
+    segmentBytes: number,
+  ): Promise<Ledgers> {
     const opened: { close(): Promise<void> }[] = [];
     const keep = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
       const file = await opening;
@@ -63,7 +67,7 @@ export class Ledgers {
     const journals = Object.entries({ openings, deliveries, gaps, heights });
     return [
       ...journals.flatMap(([file, { damage }]) => damage.map((place) => ({ file, ...place }))),
-      ...inSpool(this.spool.damage),
+      ...this.spool.damage.map(({ segment, from, to }) => ({ file: `spool/${segment}`, from, to })),
     ];
   }
 
@@ -77,8 +81,4 @@ export class Ledgers {
     for (const file of [this.openings, this.deliveries, this.gaps, this.heights, this.spool])
       await file.close();
   }
-}
-
-export function inSpool(damage: readonly SpoolDamage[]): FileDamage[] {
-  return damage.map(({ segment, from, to }) => ({ file: `spool/${segment}`, from, to }));
 }

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import type { BulkHasher, Checkpoint, CompactRange } from '@meterseal/protocol';
 import {
-  appendLeaves,
   ByteReader,
   ByteWriter,
   decodeRange,
-  EMPTY_RANGE,
   encodeRange,
   equalBytes,
   fromUtf8,
@@ -17,18 +15,19 @@ import {
   utf8,
 } from '@meterseal/protocol';
 import { CheckedEntries } from './checked-entries.js';
+import type { EntryList } from './entry-list.js';
+import { countOf, cutEntryList } from './entry-list.js';
 import { Journal } from './journal.js';
-import type { PackedEntries } from './packed-entries.js';
+import { ReadAhead } from './read-ahead.js';
 import type { Storage, StoredFile } from './storage.js';
 import { storeError } from './storage.js';
 
 /*
  * The mirror of one epoch of the chain, in a folder of its own:
  *
- *   entries   every entry, one behind the other
- *   lengths   u16 length of each
- *   commits   one item per window: u64 bytes of entries | u16 length ‖ checkpoint note | compact range
- *   checked   which signatures were found good (checked-entries.ts)
+ *   entries   every entry as it came: (u16 length ‖ entry)*
+ *   commits   one item per window: u64 bytes of `entries` | u16 length ‖ checkpoint note | compact range
+ *   checked   which signatures were found good, or not (checked-entries.ts)
  *
  * What lies beyond the last commit record was never compared with a root: opening cuts it off.
  */
@@ -43,27 +42,33 @@ export type MirrorHead = {
   readonly bytes: number;
 };
 
-/** Entries and bytes read at a time when the mirror is read again. */
-const PIECE_ENTRIES = 65_536;
-const PIECE_BYTES = 8 * 1024 * 1024;
+/** A place between two entries. */
+export type MirrorPlace = { readonly size: number; readonly bytes: number };
+
+export const MIRROR_START: MirrorPlace = { size: 0, bytes: 0 };
+
+/** Bytes written since the last sync after which the next one is begun, so that the commit has little left to wait for. */
+const SYNC_BYTES = 16 * 1024 * 1024;
 
 export class Mirror {
   readonly checked: CheckedEntries;
   readonly #entries: StoredFile;
-  readonly #lengths: StoredFile;
   readonly #commits: Journal;
   #head: MirrorHead | undefined;
-  /** Where the next entry goes: its index, and its place in `entries`. */
+  /** Where the next entry goes. */
   #size: number;
   #bytes: number;
+  /** Writes under way, one after the other, and the sync that runs beside them. */
+  #writing: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> | undefined;
+  #unsynced = 0;
   #failure: MetersealError | undefined;
 
   private constructor(
-    files: { entries: StoredFile; lengths: StoredFile; commits: Journal; checked: CheckedEntries },
+    files: { entries: StoredFile; commits: Journal; checked: CheckedEntries },
     head: MirrorHead | undefined,
   ) {
     this.#entries = files.entries;
-    this.#lengths = files.lengths;
     this.#commits = files.commits;
     this.checked = files.checked;
     this.#head = head;
@@ -85,13 +90,12 @@ export class Mirror {
           head = decodeCommit(hasher, item);
         }),
       );
-      const size = (head as MirrorHead | undefined)?.range.size ?? 0;
+      const committed = head as MirrorHead | undefined;
+      const size = committed?.range.size ?? 0;
       const entries = keep(await storage.open(join(folder, 'entries')));
-      const lengths = keep(await storage.open(join(folder, 'lengths')));
       const checked = keep(await CheckedEntries.open(storage, join(folder, 'checked'), size));
-      await cutTail(entries, (head as MirrorHead | undefined)?.bytes ?? 0);
-      await cutTail(lengths, 2 * size);
-      return new Mirror({ entries, lengths, commits, checked }, head);
+      await cutTail(entries, committed?.bytes ?? 0);
+      return new Mirror({ entries, commits, checked }, committed);
     } catch (error) {
       for (const file of opened) await file.close();
       throw error;
@@ -108,21 +112,25 @@ export class Mirror {
     return this.#failure ?? this.checked.failure;
   }
 
-  /** Takes entries behind those that it has; they count only once `commit` has resolved. */
-  async append(entries: PackedEntries): Promise<void> {
-    const count = entries.offsets.length - 1;
-    const lengths = new Uint8Array(2 * count);
-    for (let i = 0; i < count; i++) {
-      const length = entries.offsets[i + 1]! - entries.offsets[i]!;
-      lengths[2 * i] = length >> 8;
-      lengths[2 * i + 1] = length;
-    }
-    await this.#guard(async () => {
-      await this.#entries.write(entries.packed, this.#bytes);
-      await this.#lengths.write(lengths, 2 * this.#size);
-    });
-    this.#bytes += entries.packed.length;
-    this.#size += count;
+  /**
+   * Takes entries behind those that it has; they count only once `commit` has resolved. They are written while the
+   * next ones come: `bytes` must stay as they are until then.
+   *
+   * @throws MetersealError `commit-failed`, `disk-full` where an earlier write has failed
+   */
+  async append(list: EntryList): Promise<void> {
+    await this.#guard(this.#writing);
+    const { bytes } = list;
+    this.#writing = this.#write(bytes, this.#bytes);
+    // Whoever comes next, or commits, hears of it.
+    this.#writing.catch(() => {});
+    this.#bytes += bytes.length;
+    this.#size += countOf(list);
+  }
+
+  /** Where the next entry goes. */
+  get end(): MirrorPlace {
+    return { size: this.#size, bytes: this.#bytes };
   }
 
   /**
@@ -133,18 +141,12 @@ export class Mirror {
    */
   async commit(note: string, checkpoint: Checkpoint, range: CompactRange): Promise<void> {
     const bytes = this.#bytes;
-    await this.#guard(async () => {
-      await this.#entries.sync();
-      await this.#lengths.sync();
-      // From here on every entry of the range is on the disk; the record below makes them count.
-      const noteBytes = utf8(note);
-      const item = new ByteWriter()
-        .u64(bytes)
-        .u16(noteBytes.length)
-        .bytes(noteBytes)
-        .bytes(encodeRange(range));
-      await this.#commits.append([item.done()]);
-    });
+    await this.#guard(this.#writing.then(() => this.#syncing).then(() => this.#entries.sync()));
+    this.#unsynced = 0;
+    // From here on every entry of the range is on the disk; the record below makes them count.
+    const noteBytes = utf8(note);
+    const item = new ByteWriter().u64(bytes).u16(noteBytes.length).bytes(noteBytes).bytes(encodeRange(range));
+    await this.#guard(this.#commits.append([item.done()]));
     this.#head = { note, checkpoint, range, bytes };
   }
 
@@ -155,82 +157,58 @@ export class Mirror {
   }
 
   /**
-   * Reads all committed entries again, as they are on the disk now.
+   * Reads entries again, as they are on the disk now.
    *
-   * @throws MetersealError `file-damaged` where the files are shorter than what was committed
+   * @param from where to begin
+   * @param to where to end, both committed places
+   * @returns lists that follow one another, each good until the next but one is asked for
+   * @throws MetersealError `file-damaged` where the file does not hold them
    */
-  async *read(): AsyncGenerator<PackedEntries> {
-    const head = this.#head;
-    if (head === undefined) return;
-    let at = 0;
-    for (let index = 0; index < head.range.size; ) {
-      const lengths = await this.#readAll(
-        this.#lengths,
-        2 * index,
-        2 * Math.min(PIECE_ENTRIES, head.range.size - index),
-      );
-      const offsets = offsetsOf(lengths);
-      const packed = await this.#readAll(this.#entries, at, offsets.at(-1)!);
-      yield { packed, offsets };
-      index += offsets.length - 1;
-      at += packed.length;
+  async *read(from: MirrorPlace, to: MirrorPlace): AsyncGenerator<EntryList> {
+    const ahead = new ReadAhead(this.#entries, to.bytes);
+    let { size, bytes: at } = from;
+    if (at < to.bytes) ahead.begin(at);
+    while (at < to.bytes) {
+      const piece = await ahead.take();
+      const list = cutEntryList(piece.bytes, to.size - size);
+      if (list.bytes.length === 0) damaged('it is shorter than what was committed, or holds other entries');
+      at += list.bytes.length;
+      size += countOf(list);
+      if (at < to.bytes) ahead.begin(at);
+      yield list;
     }
-    if (at !== head.bytes) damaged('it has other entries than were committed');
+    if (size !== to.size) damaged('it has other entries than were committed');
   }
 
   async close(): Promise<void> {
-    for (const file of [this.#entries, this.#lengths, this.#commits, this.checked]) await file.close();
+    await this.#writing.catch(() => {});
+    await this.#syncing?.catch(() => {});
+    for (const file of [this.#entries, this.#commits, this.checked]) await file.close();
   }
 
-  async #readAll(file: StoredFile, position: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    if ((await file.read(bytes, position)) < length) damaged('it is shorter than what was committed');
-    return bytes;
+  async #write(bytes: Uint8Array, at: number): Promise<void> {
+    await this.#entries.write(bytes, at);
+    this.#unsynced += bytes.length;
+    if (this.#unsynced < SYNC_BYTES || this.#syncing !== undefined) return;
+    this.#unsynced = 0;
+    this.#syncing = this.#entries.sync();
+    this.#syncing.then(
+      () => {
+        this.#syncing = undefined;
+      },
+      () => {},
+    );
   }
 
-  async #guard(write: () => Promise<void>): Promise<void> {
+  async #guard(work: Promise<unknown>): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      await write();
+      await work;
     } catch (cause) {
       this.#failure = storeError('mirror', cause);
       throw this.#failure;
     }
   }
-}
-
-/**
- * The range of a mirror as it is on the disk now, and what stands at its end.
- *
- * @param visit is handed every entry once, in order, in pieces; `first` is the index of the piece's first one
- * @param size hash this many entries only, for the root of an older tree
- */
-export async function rereadMirror(
-  hasher: BulkHasher,
-  mirror: Mirror,
-  visit: (piece: PackedEntries, first: number) => void,
-  size = mirror.head?.range.size ?? 0,
-): Promise<CompactRange> {
-  let range = EMPTY_RANGE;
-  for await (const piece of mirror.read()) {
-    const count = Math.min(piece.offsets.length - 1, size - range.size);
-    const offsets = piece.offsets.subarray(0, count + 1);
-    visit({ packed: piece.packed, offsets }, range.size);
-    range = appendLeaves(hasher, range, hasher.hashLeaves(piece.packed, offsets));
-    if (range.size === size) break;
-  }
-  return range;
-}
-
-/** As many lengths as make a piece that is read at once; at least one. */
-function offsetsOf(lengths: Uint8Array): Uint32Array {
-  const offsets = new Uint32Array(lengths.length / 2 + 1);
-  let count = 0;
-  while (count < lengths.length / 2 && (count === 0 || offsets[count]! < PIECE_BYTES)) {
-    offsets[count + 1] = offsets[count]! + lengths[2 * count]! * 256 + lengths[2 * count + 1]!;
-    count++;
-  }
-  return offsets.subarray(0, count + 1);
 }
 
 async function cutTail(file: StoredFile, length: number): Promise<void> {

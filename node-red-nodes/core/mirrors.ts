@@ -40,12 +40,14 @@ export class Mirrors {
     return mirror;
   }
 
+  /** All epochs, the oldest first. */
+  all(): { epoch: number; mirror: Mirror }[] {
+    return [...this.#mirrors].map(([epoch, mirror]) => ({ epoch, mirror })).sort((a, b) => a.epoch - b.epoch);
+  }
+
   /** Epochs that something was committed of, the oldest first. */
   committed(): { epoch: number; mirror: Mirror }[] {
-    return [...this.#mirrors]
-      .filter(([, mirror]) => mirror.head !== undefined)
-      .map(([epoch, mirror]) => ({ epoch, mirror }))
-      .sort((a, b) => a.epoch - b.epoch);
+    return this.all().filter(({ mirror }) => mirror.head !== undefined);
   }
 
   get failure(): MetersealError | undefined {

@@ -72,6 +72,12 @@ export class Openings {
     return this.#bySubject.get(subject);
   }
 
+  /** Whether a meter was opened with this identity key. */
+  hasKey(subject: number, identityKey: Uint8Array): boolean {
+    const keys = this.#bySubject.get(subject)?.identityKeys ?? [];
+    return keys.some((key) => equalBytes(key, identityKey));
+  }
+
   all(): Iterable<KnownMeter> {
     return this.#byMeter.values();
   }

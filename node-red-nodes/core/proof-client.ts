@@ -6,9 +6,9 @@ import {
   MAX_PROOF_HASHES,
   MetersealError,
 } from '@meterseal/protocol';
+import type { EntryList } from './entry-list.js';
+import { entryListLimit, readEntryList } from './entry-list.js';
 import type { ComparisonAnswer, ComparisonLink } from './gate-link.js';
-import type { PackedEntries } from './packed-entries.js';
-import { entryListLimit, unpackEntryList } from './packed-entries.js';
 
 /** Requests for entries under way at once: enough that the network is never idle, few enough to hold in memory. */
 const ENTRY_REQUESTS = 4;
@@ -53,12 +53,13 @@ export class ProofClient {
    *
    * @throws MetersealError `unreachable`, `timeout`, `too-large`, `bad-message`
    */
-  async *entries(from: number, to: number): AsyncGenerator<PackedEntries> {
+  async *entries(from: number, to: number): AsyncGenerator<EntryList> {
     const underWay: { count: number; answer: Promise<Uint8Array> }[] = [];
     let next = from;
     const ask = (): void => {
       while (next < to && underWay.length < ENTRY_REQUESTS) {
-        const count = Math.min(MAX_ENTRIES_PER_REQUEST, to - next);
+        // Whole subtrees, where it is possible: each is then hashed in one go.
+        const count = Math.min(MAX_ENTRIES_PER_REQUEST - (next % MAX_ENTRIES_PER_REQUEST), to - next);
         const answer = this.#get(`/entries?from=${next}&to=${next + count}`, entryListLimit(count));
         // Where an earlier piece fails nobody is there to hear of this one.
         answer.catch(() => {});
@@ -68,7 +69,7 @@ export class ProofClient {
     };
     for (ask(); underWay.length > 0; ask()) {
       const { count, answer } = underWay.shift()!;
-      yield unpackEntryList(await answer, count);
+      yield readEntryList(await answer, count);
     }
   }
 

@@ -5,9 +5,23 @@ import { NumberColumn } from './columns.js';
  * and found by position. What comes out of order or again is kept beside.
  */
 export class SeqRows {
-  readonly #seqs = new NumberColumn();
-  readonly #rows = new NumberColumn();
-  readonly #others = new Map<number, number[]>();
+  readonly #seqs: NumberColumn;
+  readonly #rows: NumberColumn;
+  readonly #others: Map<number, number[]>;
+  /** How much of the columns counts; all of them where it is not given. */
+  readonly #limit: number | undefined;
+
+  constructor(
+    seqs = new NumberColumn(),
+    rows = new NumberColumn(),
+    others = new Map<number, number[]>(),
+    limit?: number,
+  ) {
+    this.#seqs = seqs;
+    this.#rows = rows;
+    this.#others = others;
+    this.#limit = limit;
+  }
 
   add(seq: number, row: number): void {
     const { length } = this.#seqs;
@@ -21,9 +35,21 @@ export class SeqRows {
     else rows.push(row);
   }
 
+  /** The same without `end` and later rows, also when more are added to this one. Rows were added in rising order. */
+  upTo(end: number): SeqRows {
+    const others = new Map<number, number[]>();
+    for (const [seq, rows] of this.#others) {
+      const kept = rows.filter((row) => row < end);
+      if (kept.length > 0) others.set(seq, kept);
+    }
+    let limit = this.count;
+    while (limit > 0 && this.#rows.at(limit - 1) >= end) limit--;
+    return new SeqRows(this.#seqs, this.#rows, others, limit);
+  }
+
   /** Rows in rising order of their numbers, without those that came out of order or again. */
   get count(): number {
-    return this.#seqs.length;
+    return this.#limit ?? this.#seqs.length;
   }
 
   seqAt(position: number): number {
@@ -41,7 +67,7 @@ export class SeqRows {
 
   /** Every number that has a row, each once. */
   *numbers(): Iterable<number> {
-    for (let position = 0; position < this.#seqs.length; position++) yield this.#seqs.at(position);
+    for (let position = 0; position < this.count; position++) yield this.#seqs.at(position);
     for (const seq of this.#others.keys()) if (this.#find(seq) < 0) yield seq;
   }
 
@@ -58,14 +84,20 @@ export class SeqRows {
     return position >= 0 ? this.#rows.at(position) : (this.#others.get(seq)?.[0] ?? -1);
   }
 
+  /** The row of a number that came once and in order, or first; −1 for none. */
+  regularRow(seq: number): number {
+    const position = this.#find(seq);
+    return position < 0 ? -1 : this.#rows.at(position);
+  }
+
   /** The first position, in rising order, whose number is at least `seq`; `count` where there is none. */
   positionFrom(seq: number): number {
-    const { length } = this.#seqs;
+    const { count } = this;
     let low = 0;
-    let high = length;
+    let high = count;
     // Where no number is missing, this is the place.
-    const guess = length === 0 ? -1 : seq - this.#seqs.at(0);
-    if (guess >= 0 && guess < length && this.#seqs.at(guess) === seq) return guess;
+    const guess = count === 0 ? -1 : seq - this.#seqs.at(0);
+    if (guess >= 0 && guess < count && this.#seqs.at(guess) === seq) return guess;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       if (this.#seqs.at(middle) < seq) low = middle + 1;
@@ -76,6 +108,6 @@ export class SeqRows {
 
   #find(seq: number): number {
     const position = this.positionFrom(seq);
-    return position < this.#seqs.length && this.#seqs.at(position) === seq ? position : -1;
+    return position < this.count && this.#seqs.at(position) === seq ? position : -1;
   }
 }

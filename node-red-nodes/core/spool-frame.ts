@@ -1,6 +1,15 @@
-import { ByteReader, ByteWriter, copyBytes, MAX_RECORD_BYTES, MetersealError } from '@meterseal/protocol';
+import {
+  ByteReader,
+  ByteWriter,
+  copyBytes,
+  fromUtf8,
+  isMeterId,
+  MAX_RECORD_BYTES,
+  MetersealError,
+} from '@meterseal/protocol';
 import type { FrameFormat } from './frame-scanner.js';
 import { FRAME_HEADER_BYTES, FrameScanner, putFrame } from './frame-scanner.js';
+import type { RecordName } from './spool-index.js';
 
 /*
  * One record in the spool:
@@ -50,4 +59,25 @@ export function readSpoolFrames(segment: Uint8Array): SpoolFrame[] {
 export function splitSpoolFrame(body: Uint8Array): SpoolFrame {
   const received = new ByteReader(body.subarray(0, SPOOL_LEAD_BYTES), 'file-damaged').u64();
   return { received, record: body.subarray(SPOOL_LEAD_BYTES) };
+}
+
+/**
+ * Meter, number and void mark of a record. Whether it is a record in every other respect shows its hash: the strict
+ * decoder has seen it before it was stored, and would cost much more than it finds.
+ *
+ * @throws MetersealError `bad-record`
+ */
+export function nameOf(record: Uint8Array): RecordName {
+  let parsed: { meter?: unknown; seq?: unknown; void?: { replaces?: unknown } | null } | null;
+  try {
+    parsed = JSON.parse(fromUtf8(record, 'bad-record'));
+  } catch (cause) {
+    throw new MetersealError('bad-record', "couldn't read record: not JSON", { cause });
+  }
+  const { meter, seq } = parsed ?? {};
+  if (!isMeterId(meter) || typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) {
+    throw new MetersealError('bad-record', "couldn't read record: it names no meter and number");
+  }
+  const replaces = parsed?.void?.replaces;
+  return { meter, seq, replaces: typeof replaces === 'string' ? replaces : undefined };
 }

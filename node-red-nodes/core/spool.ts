@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import type { Hasher } from '@meterseal/protocol';
-import { fromUtf8, isMeterId, isMetersealError, MetersealError } from '@meterseal/protocol';
+import type { BulkHasher, MetersealError } from '@meterseal/protocol';
+import { isMetersealError } from '@meterseal/protocol';
 import { FrameFile } from './frame-file.js';
-import type { Damage, ScanResult } from './frame-scanner.js';
+import type { Damage } from './frame-scanner.js';
 import { FRAME_HEADER_BYTES } from './frame-scanner.js';
-import { encodeSpoolFrame, SPOOL_FORMAT, SPOOL_LEAD_BYTES, splitSpoolFrame } from './spool-frame.js';
+import { encodeSpoolFrame, nameOf, SPOOL_FORMAT, SPOOL_LEAD_BYTES, splitSpoolFrame } from './spool-frame.js';
+import type { HeldRecords } from './spool-index.js';
 import { SpoolIndex } from './spool-index.js';
+import { SpoolReread } from './spool-reread.js';
 import type { Storage } from './storage.js';
 import { storeError } from './storage.js';
 
@@ -37,16 +39,19 @@ export function isSpoolSegment(name: string): boolean {
 export class Spool {
   readonly #storage: Storage;
   readonly #folder: string;
-  readonly #hasher: Hasher;
+  readonly #hasher: BulkHasher;
   readonly #segmentBytes: number;
   readonly #segments = new Map<number, FrameFile>();
   #last = 0;
-  readonly index = new SpoolIndex();
-  readonly damage: SpoolDamage[] = [];
+  #index = new SpoolIndex();
+  /** Where the last record of the index ends in the last segment. */
+  #indexedTo = 0;
+  #isAppending = false;
+  #damage: SpoolDamage[] = [];
   /** Bytes of an incomplete last frame that opening cut off. */
   cut = 0;
 
-  private constructor(storage: Storage, folder: string, hasher: Hasher, segmentBytes: number) {
+  private constructor(storage: Storage, folder: string, hasher: BulkHasher, segmentBytes: number) {
     this.#storage = storage;
     this.#folder = folder;
     this.#hasher = hasher;
@@ -54,7 +59,12 @@ export class Spool {
   }
 
   /** @param segmentBytes a segment that has grown beyond this is followed by the next one */
-  static async open(storage: Storage, folder: string, hasher: Hasher, segmentBytes: number): Promise<Spool> {
+  static async open(
+    storage: Storage,
+    folder: string,
+    hasher: BulkHasher,
+    segmentBytes: number,
+  ): Promise<Spool> {
     await storage.makeFolder(folder);
     const spool = new Spool(storage, folder, hasher, segmentBytes);
     const numbers = (await storage.list(folder))
@@ -67,6 +77,15 @@ export class Spool {
       throw error;
     }
     return spool;
+  }
+
+  get index(): SpoolIndex {
+    return this.#index;
+  }
+
+  /** As opening it, or the last time that it was read again, has found it. */
+  get damage(): readonly SpoolDamage[] {
+    return this.#damage;
   }
 
   get failure(): MetersealError | undefined {
@@ -88,11 +107,16 @@ export class Spool {
         throw storeError('records', cause);
       }
     }
-    const start = await file.append(Buffer.concat(records.map((record) => encodeSpoolFrame(record))));
-    let offset = start;
-    for (const { record, ...row } of records) {
-      this.index.add({ ...row, segment: this.#last, offset, length: record.length });
-      offset += FRAME_HEADER_BYTES + SPOOL_LEAD_BYTES + record.length;
+    this.#isAppending = true;
+    try {
+      let offset = await file.append(Buffer.concat(records.map((record) => encodeSpoolFrame(record))));
+      for (const { record, ...row } of records) {
+        this.#index.add({ ...row, segment: this.#last, offset, length: record.length });
+        offset += FRAME_HEADER_BYTES + SPOOL_LEAD_BYTES + record.length;
+      }
+      this.#indexedTo = offset;
+    } finally {
+      this.#isAppending = false;
     }
   }
 
@@ -101,25 +125,41 @@ export class Spool {
    *
    * @throws MetersealError `file-damaged`
    */
-  async read(index: SpoolIndex, row: number): Promise<Uint8Array> {
+  async read(index: HeldRecords, row: number): Promise<Uint8Array> {
     const { segment, offset, length } = index.place(row);
     const body = await this.#segments.get(segment)!.read(offset, length);
     return splitSpoolFrame(body).record;
   }
 
   /**
-   * Reads everything that is on the disk now and hashes it again: what a comparison judges is what is held, not what
-   * was once received. Records that are appended meanwhile may be missing.
+   * Reads everything that is on the disk now and hashes it again: what a comparison judges is what is held, not what was
+   * once received. Where it is not what the index knows, the index becomes what was found. Records that are appended
+   * meanwhile are not among those that it answers.
    */
-  async readAll(): Promise<{ index: SpoolIndex; damage: readonly SpoolDamage[] }> {
-    const index = new SpoolIndex();
-    const damage: SpoolDamage[] = [];
-    for (const [segment, file] of [...this.#segments]) {
-      const found = await file.scan((at, body) => this.#visit(index, damage, segment, at, body));
-      const torn = segment === this.#last ? undefined : found.torn;
-      this.#note(damage, segment, { ...found, torn }, file.size);
+  async reread(): Promise<HeldRecords> {
+    const look = new SpoolReread(this.#index, this.#hasher);
+    const last = this.#last;
+    const indexedTo = this.#indexedTo;
+    const wasAppending = this.#isAppending;
+    const segments = [...this.#segments];
+    const sizes = await Promise.all(segments.map(([, file]) => file.sizeOnDisk()));
+    // What an append has added to the file by now is in the index only when it is done.
+    const isStill =
+      !wasAppending && !this.#isAppending && this.#indexedTo === indexedTo && this.#last === last;
+    for (const [i, [number, file]] of segments.entries()) {
+      const isLast = number === last;
+      const end = isLast && !isStill ? Math.min(sizes[i]!, indexedTo) : sizes[i]!;
+      await look.read(number, file, end, isLast);
     }
-    return { index, damage };
+    const { index, seen } = look.finish();
+    this.#index = index;
+    this.#damage = look.damage.map(({ segment, place }) => ({ segment: segmentName(segment), ...place }));
+    return index.upTo(seen);
+  }
+
+  /** What the index knows now, without a look at the disk. */
+  held(): HeldRecords {
+    return this.#index.upTo(this.#index.count);
   }
 
   async close(): Promise<void> {
@@ -132,59 +172,34 @@ export class Spool {
       this.#storage,
       join(this.#folder, segmentName(number)),
       { format: SPOOL_FORMAT, what: 'records', repair: isLast },
-      (at, body) => this.#visit(this.index, this.damage, number, at, body),
+      (at, body) => this.#add(number, at, body),
     );
     this.#segments.set(number, file);
     this.#last = number;
-    this.cut += file.found.cut;
-    this.#note(
-      this.damage,
-      number,
-      file.found.cut > 0 ? { ...file.found, torn: undefined } : file.found,
-      file.size,
-    );
+    this.#indexedTo = file.size;
+    const { damage, torn, cut } = file.found;
+    this.cut += cut;
+    for (const place of damage) this.#note(number, place);
+    if (torn !== undefined && cut === 0) this.#note(number, { from: torn, to: file.size });
     return file;
   }
 
-  #visit(index: SpoolIndex, damage: SpoolDamage[], segment: number, at: number, body: Uint8Array): void {
+  #add(segment: number, at: number, body: Uint8Array): void {
     try {
       const { received, record } = splitSpoolFrame(body);
-      const { meter, seq, replaces } = nameOf(record);
       const hash = this.#hasher.sha256(record);
-      index.add({ meter, seq, hash, received, segment, offset: at, length: record.length, replaces });
+      this.#index.add({ ...nameOf(record), hash, received, segment, offset: at, length: record.length });
     } catch (error) {
       if (!isMetersealError(error)) throw error;
-      damage.push({ segment: segmentName(segment), from: at, to: at + FRAME_HEADER_BYTES + body.length });
+      this.#note(segment, { from: at, to: at + FRAME_HEADER_BYTES + body.length });
     }
   }
 
-  #note(damage: SpoolDamage[], segment: number, found: ScanResult, size: number): void {
-    const torn = found.torn === undefined ? [] : [{ from: found.torn, to: size }];
-    for (const place of [...found.damage, ...torn]) damage.push({ segment: segmentName(segment), ...place });
+  #note(segment: number, place: Damage): void {
+    this.#damage.push({ segment: segmentName(segment), ...place });
   }
 }
 
 function segmentName(number: number): string {
   return `${String(number).padStart(8, '0')}.spool`;
-}
-
-/**
- * Meter, number and void mark of a record. Whether it is a record in every other respect shows its hash: the strict
- * decoder has seen it before it was stored, and would cost much more than it finds.
- *
- * @throws MetersealError `bad-record`
- */
-function nameOf(record: Uint8Array): { meter: string; seq: number; replaces: string | undefined } {
-  let parsed: { meter?: unknown; seq?: unknown; void?: { replaces?: unknown } | null } | null;
-  try {
-    parsed = JSON.parse(fromUtf8(record, 'bad-record'));
-  } catch (cause) {
-    throw new MetersealError('bad-record', "couldn't read record: not JSON", { cause });
-  }
-  const { meter, seq } = parsed ?? {};
-  if (!isMeterId(meter) || typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) {
-    throw new MetersealError('bad-record', "couldn't read record: it names no meter and number");
-  }
-  const replaces = parsed?.void?.replaces;
-  return { meter, seq, replaces: typeof replaces === 'string' ? replaces : undefined };
 }

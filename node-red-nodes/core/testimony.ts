@@ -1,5 +1,4 @@
 import type { Crypto } from '@meterseal/protocol';
-import { equalBytes } from '@meterseal/protocol';
 import type { ChainView } from './chain-view.js';
 import { DeliveredHashes } from './delivered-hashes.js';
 import type { Deliveries } from './deliveries.js';
@@ -8,10 +7,11 @@ import type { Run } from './heights.js';
 import { isWithin } from './heights.js';
 import type { Testimony } from './judge.js';
 import type { Ledgers } from './ledgers.js';
+import type { JudgedMeter, Matching } from './matching.js';
+import { rowsOf } from './matching.js';
 import type { KnownMeter } from './openings.js';
-import type { SpoolIndex } from './spool-index.js';
+import type { HeldRecords } from './spool-index.js';
 import type { StatementTrust } from './statement-trust.js';
-import type { Survey } from './survey.js';
 
 export type TestimonyInput = {
   readonly crypto: Crypto;
@@ -19,46 +19,62 @@ export type TestimonyInput = {
   readonly ledgers: Ledgers;
   /** Taken before `held` was read: every record that they cover was on the disk by then. */
   readonly heights: ReadonlyMap<number, readonly Run[]>;
-  readonly held: SpoolIndex;
+  readonly held: HeldRecords;
   readonly chain: ChainView;
-  readonly survey: Survey;
+  readonly meters: readonly JudgedMeter[];
+  readonly matching: Matching;
 };
 
 /** Reads and checks the statements that a judgement needs; all others are left alone. */
 export async function gatherTestimony(input: TestimonyInput): Promise<Testimony> {
-  const { crypto, trust, ledgers, heights, held, chain, survey } = input;
+  const { crypto, trust, ledgers, heights, held, chain } = input;
   const { openings, deliveries, gaps } = ledgers;
 
+  const { unanchored, differing } = survey(input);
   const delivered = new Map<number, Run[]>();
-  for (const subject of survey.unanchored.keys()) {
-    const meter = openings.ofSubject(subject);
-    if (meter !== undefined) delivered.set(subject, await deliveredRuns(deliveries, trust, meter));
+  for (const meter of unanchored) {
+    delivered.set(meter.subject, await deliveredRuns(deliveries, trust, meter));
   }
-  const differing = survey.differing.flatMap(({ meter: { subject }, seq }) => {
-    const meter = openings.ofSubject(subject);
-    return meter === undefined ? [] : [{ meter, seq }];
-  });
   const hashes = await DeliveredHashes.of({ hasher: crypto, trust, deliveries, held, chain }, differing);
-  const stated = new Map<number, StatedGap[]>();
-  for (const meter of openings.all()) stated.set(meter.subject, gaps.signedBy(meter, trust));
-  const knownKeys = new Map<Uint8Array, boolean>();
+  const stated = new Map<number, readonly StatedGap[]>();
+  const gapsOf = (subject: number): readonly StatedGap[] => {
+    const meter = openings.ofSubject(subject);
+    const known = stated.get(subject) ?? (meter === undefined ? [] : gaps.signedBy(meter, trust));
+    stated.set(subject, known);
+    return known;
+  };
 
   return {
     isDelivered: (subject, seq) => isWithin(delivered.get(subject) ?? [], seq),
     isAcknowledged: (subject, seq) =>
       isWithin(heights.get(subject) ?? [], seq) || isWithin(chain.acknowledged.get(subject) ?? [], seq),
-    gapAt: (subject, seq) => stated.get(subject)?.find(({ from, to }) => from <= seq && seq <= to)?.reason,
+    gapAt: (subject, seq) => gapsOf(subject).find(({ from, to }) => from <= seq && seq <= to)?.reason,
     wasDelivered: (subject, seq, hash) => hashes.has(subject, seq, hash),
-    isKnownKey: (subject, identityKey) => {
-      let known = knownKeys.get(identityKey);
-      if (known === undefined) {
-        const keys = openings.ofSubject(subject)?.identityKeys ?? [];
-        known = keys.some((key) => equalBytes(key, identityKey));
-        knownKeys.set(identityKey, known);
-      }
-      return known;
-    },
+    isKnownKey: (subject, identityKey) => openings.hasKey(subject, identityKey),
   };
+}
+
+/** Meters that have readings which are held but not on the chain, and numbers that are both with different hashes. */
+function survey(input: TestimonyInput): {
+  unanchored: ReadonlySet<KnownMeter>;
+  differing: readonly { readonly meter: KnownMeter; readonly seq: number }[];
+} {
+  const { ledgers, held, chain, meters, matching } = input;
+  const bySubject = new Map(meters.map((meter) => [meter.subject, meter]));
+  const unanchored = new Set<KnownMeter>();
+  const differing: { meter: KnownMeter; seq: number }[] = [];
+  for (let i = 0; i < matching.open.length; i++) {
+    const subject = matching.open.subjectAt(i);
+    const meter = ledgers.openings.ofSubject(subject);
+    if (meter === undefined) continue;
+    const seq = matching.open.seqAt(i);
+    const { ours, theirs } = rowsOf(input, bySubject.get(subject)!);
+    const their = theirs.rowsOf(seq);
+    const isOther = (our: number): boolean => !their.some((row) => held.hashes.same(our, chain.hashes, row));
+    if (their.length === 0) unanchored.add(meter);
+    else if (ours.rowsOf(seq).some(isOther)) differing.push({ meter, seq });
+  }
+  return { unanchored, differing };
 }
 
 /** What the furthest statement of each run covers that the meter has really signed. */

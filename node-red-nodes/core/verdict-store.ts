@@ -4,15 +4,23 @@ import { Journal } from './journal.js';
 import type { Storage } from './storage.js';
 
 /*
- * One item of the file of verdicts: u8 kind (1 statement 2 settled) | 1: statement ‖ sig, 2: SHA-256 of that[32]
+ * One item of the file of verdicts:
+ *
+ *   u8 kind (1 statement 2 settled 3 dropped) | 1: statement ‖ sig, else: SHA-256 of that[32]
  */
 const STATEMENT = 1;
 const SETTLED = 2;
+const DROPPED = 3;
+
+/** Statements that wait for a platform that does not take them; of more the oldest are not sent any more. */
+const MAX_UNSENT = 256;
 
 /** Every verdict statement, and which of them still have to be sent to the platform. */
 export class VerdictStore {
   readonly #hasher: Hasher;
   readonly #unsent = new Map<string, Uint8Array>();
+  /** Statements that were never sent, because too many waited. They are kept here. */
+  dropped = 0;
   #journal: Journal | undefined;
 
   private constructor(hasher: Hasher) {
@@ -23,10 +31,11 @@ export class VerdictStore {
     const store = new VerdictStore(hasher);
     store.#journal = await Journal.open(storage, path, 'verdicts', (item) => {
       const from = new ByteReader(item, 'file-damaged');
-      const kind = from.oneOf([STATEMENT, SETTLED], 'kind');
+      const kind = from.oneOf([STATEMENT, SETTLED, DROPPED], 'kind');
       const rest = from.bytes(from.left);
       if (kind === STATEMENT) store.#unsent.set(store.#nameOf(rest), rest);
       else store.#unsent.delete(toHex(rest));
+      if (kind === DROPPED) store.dropped++;
     });
     return store;
   }
@@ -45,18 +54,25 @@ export class VerdictStore {
    * @throws MetersealError `commit-failed`, `disk-full`
    */
   async add(statement: Uint8Array): Promise<void> {
-    await this.#journal!.append([concat(Uint8Array.of(STATEMENT), statement)]);
+    const excess = this.unsent.slice(0, Math.max(0, this.#unsent.size + 1 - MAX_UNSENT));
+    await this.#journal!.append([
+      concat(Uint8Array.of(STATEMENT), statement),
+      ...excess.map((old) => concat(Uint8Array.of(DROPPED), this.#hasher.sha256(old))),
+    ]);
     this.#unsent.set(this.#nameOf(statement), copyBytes(statement));
+    for (const old of excess) this.#unsent.delete(this.#nameOf(old));
+    this.dropped += excess.length;
   }
 
   /**
-   * The platform has taken a statement, or never will.
+   * The platform has taken these statements, or never will.
    *
    * @throws MetersealError `commit-failed`, `disk-full`
    */
-  async settle(statement: Uint8Array): Promise<void> {
-    await this.#journal!.append([concat(Uint8Array.of(SETTLED), this.#hasher.sha256(statement))]);
-    this.#unsent.delete(this.#nameOf(statement));
+  async settle(statements: readonly Uint8Array[]): Promise<void> {
+    const hashes = statements.map((statement) => this.#hasher.sha256(statement));
+    await this.#journal!.append(hashes.map((hash) => concat(Uint8Array.of(SETTLED), hash)));
+    for (const hash of hashes) this.#unsent.delete(toHex(hash));
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Checkpoint, Crypto, ErrorCode, Policy, VerdictReason } from '@meterseal/protocol';
+import type { Checkpoint, CompactRange, Crypto, ErrorCode, Policy, VerdictReason } from '@meterseal/protocol';
 import {
   appendLeaves,
   EMPTY_RANGE,
@@ -11,10 +11,12 @@ import {
   rangeRoot,
   verifyConsistency,
 } from '@meterseal/protocol';
+import { LEAF_PREFIX } from './chain-index.js';
 import type { Clock } from './clock.js';
+import type { EntryList } from './entry-list.js';
 import type { LeaseTools, LeaseWish, Release } from './lease-client.js';
 import { releaseLease, takeLease } from './lease-client.js';
-import type { Mirror } from './mirror.js';
+import type { Mirror, MirrorPlace } from './mirror.js';
 import type { Mirrors } from './mirrors.js';
 import { ProofClient } from './proof-client.js';
 import type { VerdictStore } from './verdict-store.js';
@@ -51,11 +53,23 @@ export type Shown = {
   readonly consistency: readonly Uint8Array[] | undefined;
 };
 
+/** Entries that led to the root of the checkpoint shown: appended to the mirror, and to be committed. */
+export type Fetched = {
+  readonly from: MirrorPlace;
+  /** Of all entries before them, as it was committed. */
+  readonly before: CompactRange;
+  /** Of all entries, these included. */
+  readonly range: CompactRange;
+  /** What came; undefined where it was too much to be kept in memory. */
+  readonly lists: readonly EntryList[] | undefined;
+};
+
 export type WindowResult = {
-  /** `mirrored`: what came is committed; `behind`: no more came than is mirrored already. */
+  /** `mirrored`: entries came, see `fetched`; `behind`: no more came than is mirrored already. */
   readonly outcome: 'mirrored' | 'behind' | RunFailure;
   readonly why: string | undefined;
   readonly shown: Shown | undefined;
+  readonly fetched: Fetched | undefined;
   /** Milliseconds from the gate's answer to the end of the release. */
   readonly windowMs: number;
   readonly released: boolean;
@@ -64,6 +78,8 @@ export type WindowResult = {
 
 /** Verdicts that one window sends; what is left over goes out in the next. */
 const MAX_VERDICTS_PER_WINDOW = 16;
+/** Bytes of entries that are kept to be judged, so that they need not be read again: two million readings. */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 
 const FAILURES: Partial<Record<ErrorCode, RunFailure>> = {
   'link-denied': 'link-denied',
@@ -81,8 +97,9 @@ const FAILURES: Partial<Record<ErrorCode, RunFailure>> = {
 
 /**
  * The one time in which collector and platform are connected: lease → checkpoint under the policy → consistency with
- * what is mirrored → entries, hashed as they come → root → one commit → verdicts that are still to be sent → release.
- * Whatever happens after the lease was asked for, it is released.
+ * what is mirrored → entries, hashed as they come → root → verdicts that are still to be sent → release. Whatever happens
+ * after the lease was asked for, it is released. What came is to be committed by the caller: the disk is not waited for
+ * while connected.
  *
  * @throws MetersealError `commit-failed`, `disk-full` where this collector cannot store, after the release
  */
@@ -119,16 +136,19 @@ export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<Wi
   }
   const release = mayBeConnected ? await tryRelease(tools, wish) : 'released';
   const windowMs = connectedAt === undefined ? 0 : tools.clock.monotonic() - connectedAt;
-  if (fatal !== undefined) throw fatal;
-  // A switch whose witnesses disagree may have been something else all along than what it said.
-  if (release === 'fault') {
+  if (fatal === undefined && release === 'fault') {
+    // A switch whose witnesses disagree may have been something else all along than what it said.
     failure ??= { reason: 'link-fault', why: "couldn't trust window: the isolation switch is at fault" };
   }
-  const { shown, verdictsSent } = run;
+  const { shown, fetched, verdictsSent } = run;
+  if (fatal !== undefined || failure !== undefined) shown?.mirror.discard();
+  if (fatal !== undefined) throw fatal;
+  await tools.verdicts.settle(run.settled);
   return {
-    outcome: failure?.reason ?? run.outcome,
+    outcome: failure?.reason ?? (fetched === undefined ? 'behind' : 'mirrored'),
     why: failure?.why,
     shown,
+    fetched,
     windowMs,
     released: release === 'released',
     verdictsSent,
@@ -137,9 +157,11 @@ export async function runWindow(tools: WindowTools, wish: LeaseWish): Promise<Wi
 
 class WindowRun {
   readonly #tools: WindowTools;
-  outcome: 'mirrored' | 'behind' = 'behind';
   shown: Shown | undefined;
+  fetched: Fetched | undefined;
   verdictsSent = 0;
+  /** Statements that need not be sent again. */
+  readonly settled: Uint8Array[] = [];
 
   constructor(tools: WindowTools) {
     this.#tools = tools;
@@ -167,11 +189,16 @@ class WindowRun {
       const { size: to, root: toRoot } = checkpoint;
       verifyConsistency(crypto, { from: keptSize, to, fromRoot: head.checkpoint.root, toRoot, proof });
     }
-    let range = head?.range ?? EMPTY_RANGE;
+    const from = mirror.end;
+    const before = head?.range ?? EMPTY_RANGE;
+    let range = before;
+    let lists: EntryList[] | undefined = [];
     try {
-      for await (const entries of client.entries(keptSize, checkpoint.size)) {
-        range = appendLeaves(crypto, range, crypto.hashLeaves(entries.packed, entries.offsets));
-        await mirror.append(entries);
+      for await (const list of client.entries(keptSize, checkpoint.size)) {
+        range = appendLeaves(crypto, range, crypto.hashSlices(list.bytes, list.bounds, LEAF_PREFIX));
+        await mirror.append(list);
+        lists?.push(list);
+        if (mirror.end.bytes - from.bytes > MAX_KEPT_BYTES) lists = undefined;
       }
       if (!equalBytes(rangeRoot(crypto, range), checkpoint.root)) {
         throw new MetersealError(
@@ -179,12 +206,11 @@ class WindowRun {
           "couldn't accept entries: they do not lead to the checkpoint's root",
         );
       }
-      await mirror.commit(note, checkpoint, range);
     } catch (error) {
       mirror.discard();
       throw error;
     }
-    this.outcome = 'mirrored';
+    this.fetched = { from, before, range, lists };
   }
 
   /** What cannot be sent now goes out in the next window: no reason to void this one. */
@@ -199,7 +225,7 @@ class WindowRun {
         if (!isMetersealError(error, 'statement-refused')) throw error;
       }
       // Taken, or refused for good, as one about an epoch that has ended: it is kept, and not sent again.
-      await verdicts.settle(statement);
+      this.settled.push(statement);
     }
   }
 }

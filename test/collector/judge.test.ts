@@ -3,6 +3,8 @@ import type { ChainFlaw } from '@meterseal/node-red-meterseal/internal/chain-vie
 import { ChainView, SESSION_BAD, SESSION_GOOD } from '@meterseal/node-red-meterseal/internal/chain-view';
 import type { Testimony } from '@meterseal/node-red-meterseal/internal/judge';
 import { judge } from '@meterseal/node-red-meterseal/internal/judge';
+import { Matching } from '@meterseal/node-red-meterseal/internal/matching';
+import { SEAL_BAD, SEAL_MALFORMED, SEAL_UNCHECKED } from '@meterseal/node-red-meterseal/internal/seal-states';
 import { SeqRows } from '@meterseal/node-red-meterseal/internal/seq-rows';
 import { SpoolIndex } from '@meterseal/node-red-meterseal/internal/spool-index';
 import type { GapReason } from '@meterseal/protocol';
@@ -18,6 +20,7 @@ type Case = {
   readonly chain?: readonly string[];
   /** The session of each reading on the chain: good if not given. */
   readonly session?: 'bad' | 'none' | 'foreign';
+  /** That of the first reading on the chain. */
   readonly badSeal?: boolean;
   readonly malformedSeal?: boolean;
   readonly delivered?: boolean;
@@ -73,9 +76,9 @@ function run(given: Case): string[] {
     const row = chain.readings;
     chain.hashes.push(hashOf(name));
     chain.indexes.push(row);
-    chain.epochs.push(1);
     chain.readingSessions.push(given.session === 'none' ? -1 : 0);
-    if (given.malformedSeal === true) chain.malformedSeals.add(row);
+    const isBad = given.badSeal === true && row === 0;
+    chain.seals.push(isBad ? SEAL_BAD : given.malformedSeal === true ? SEAL_MALFORMED : SEAL_UNCHECKED);
     rows.add(seq, row);
   };
   for (const name of given.chain ?? []) anchor(name, 5);
@@ -93,8 +96,10 @@ function run(given: Case): string[] {
     isKnownKey: () => given.unknownKey !== true,
   };
   const meters = given.stranger === true ? [] : [{ subject: 1, meter: 'EM-1' }];
-  const badSeals = new Set(given.badSeal === true ? [0] : []);
-  const found = judge({ held, chain, meters, testimony, badSeals, now: 10_000, anchoringDelay: 1_000 });
+  const matching = new Matching({ held, chain, isKnownKey: testimony.isKnownKey });
+  for (const meter of meters) matching.walk(meter);
+  const times = { now: 10_000, anchoringDelay: 1_000 };
+  const found = judge({ held, chain, meters, matching, testimony, breaks: [], ...times });
   const reasons = found
     .list()
     .filter(({ seq }) => !besides || seq !== given.last)

@@ -1,9 +1,9 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
 import { CheckedEntries } from '@meterseal/node-red-meterseal/internal/checked-entries';
+import { countOf, cutEntryList, readEntryList } from '@meterseal/node-red-meterseal/internal/entry-list';
 import { Heights, isWithin } from '@meterseal/node-red-meterseal/internal/heights';
 import { LeaseCounter } from '@meterseal/node-red-meterseal/internal/lease-counter';
 import { Openings } from '@meterseal/node-red-meterseal/internal/openings';
-import { unpackEntryList } from '@meterseal/node-red-meterseal/internal/packed-entries';
 import { SeqRows } from '@meterseal/node-red-meterseal/internal/seq-rows';
 import { encodeEntries, RUNNING_HASH_START, utf8 } from '@meterseal/protocol';
 import t from 'tap';
@@ -61,12 +61,15 @@ t.test('a lease counter is on the disk before it is used, and rises whatever the
   t.equal(await counter.next(), 5_001);
   clock.wall = 100;
   t.equal(await counter.next(), 5_002);
+  const { operations } = storage;
+  t.equal(await counter.next(), 5_003);
+  t.equal(storage.operations, operations, 'one write makes room for two: to connect and to release');
   storage.failAt(0, 'applied');
   await t.rejects(counter.next(), { code: 'commit-failed' });
   storage.heal();
   storage.crash('lost');
   const again = await LeaseCounter.open(storage, '/l', clock);
-  t.ok((await again.next()) > 5_002);
+  t.ok((await again.next()) > 5_003);
 });
 
 t.test('checked entries are remembered as runs, and never beyond what is mirrored', async (t) => {
@@ -76,25 +79,44 @@ t.test('checked entries are remembered as runs, and never beyond what is mirrore
   await checked.add([]);
   await checked.add(Array.from({ length: 20_000 }, (_, i) => 2 * i + 1_000));
   const seen = (view: CheckedEntries) =>
-    [0, 2, 3, 5, 6, 9, 60, 1_000, 1_001, 40_998, 41_000].filter((index) => view.has(index));
+    [0, 2, 3, 5, 6, 9, 60, 1_000, 1_001, 40_998, 41_000].filter((index) => view.isGood(index));
   t.strictSame(seen(checked), [3, 5, 9, 60, 1_000, 40_998]);
   t.strictSame(seen(await CheckedEntries.open(storage, '/k', 50_000)), [3, 5, 9, 60, 1_000, 40_998]);
   t.strictSame(seen(await CheckedEntries.open(storage, '/k', 50)), [3, 5, 9]);
 });
 
-t.test('an entry list is unpacked in place, and only one of exactly as many entries', async (t) => {
+t.test('bad entries are remembered until they are found good', async (t) => {
+  const storage = new MemoryStorage();
+  const checked = await CheckedEntries.open(storage, '/k', 100);
+  t.notOk(checked.hasBad);
+  await checked.add([1, 2], [7, 8, 40]);
+  const bad = (view: CheckedEntries) => [1, 2, 7, 8, 9, 40].filter((index) => view.isBad(index));
+  t.strictSame(bad(checked), [7, 8, 40]);
+  const { operations } = storage;
+  await checked.add([], [7, 8]);
+  t.equal(storage.operations, operations, 'what is known is not written again');
+  await checked.add([8], [2]);
+  t.strictSame(bad(checked), [7, 40], 'what was once good stays good');
+  const again = await CheckedEntries.open(storage, '/k', 30);
+  t.strictSame(bad(again), [7]);
+  t.ok(again.hasBad && again.isGood(8));
+});
+
+t.test('an entry list is cut where it lies, and only one of exactly as many entries is read', async (t) => {
   const entries = ['one', 'three', 'fifteen bytes..'].map(utf8);
-  const { packed, offsets } = unpackEntryList(encodeEntries(entries), 3);
-  t.strictSame([...offsets], [0, 3, 8, 23]);
-  t.equal(Buffer.from(packed).toString(), 'onethreefifteen bytes..');
   const list = encodeEntries(entries);
+  const { bytes, bounds } = readEntryList(list, 3);
+  t.strictSame([...bounds], [2, 5, 7, 12, 14, 29]);
+  t.equal(Buffer.from(bytes.subarray(7, 12)).toString(), 'three');
   for (let length = 0; length < list.length; length++) {
-    t.throws(() => unpackEntryList(list.slice(0, length), 3), { code: 'bad-message' }, `cut at ${length}`);
+    t.throws(() => readEntryList(list.subarray(0, length), 3), { code: 'bad-message' }, `cut at ${length}`);
+    const whole = [29, 12, 5].findIndex((end) => length >= end);
+    t.equal(countOf(cutEntryList(list.subarray(0, length), 9)), whole < 0 ? 0 : 3 - whole, `up to ${length}`);
   }
-  t.throws(() => unpackEntryList(encodeEntries(entries), 2), { code: 'bad-message' });
-  t.throws(() => unpackEntryList(encodeEntries(entries), 4), { code: 'bad-message' });
-  t.throws(() => unpackEntryList(Uint8Array.of(0, 0), 1), { code: 'bad-message' }, 'an empty entry');
-  t.equal(unpackEntryList(new Uint8Array(0), 0).packed.length, 0);
+  t.throws(() => readEntryList(list, 2), { code: 'bad-message' });
+  t.throws(() => readEntryList(list, 4), { code: 'bad-message' });
+  t.throws(() => readEntryList(Uint8Array.of(0, 0), 1), { code: 'bad-message' }, 'an empty entry');
+  t.equal(readEntryList(new Uint8Array(0), 0).bounds.length, 0);
 });
 
 t.test('rows are found by number, in order, again or out of order', async (t) => {
@@ -118,4 +140,13 @@ t.test('rows are found by number, in order, again or out of order', async (t) =>
     [0, 5, 8, 10, 21].map((seq) => rows.positionFrom(seq)),
     [0, 0, 3, 4, 5],
   );
+  // What came later does not show in an earlier view.
+  for (let end = 0; end <= came.length; end++) {
+    const view = rows.upTo(end);
+    for (const seq of [2, 5, 6, 9, 20]) {
+      const expected = came.flatMap((one, row) => (one === seq && row < end ? [row] : []));
+      t.strictSame(view.rowsOf(seq), expected, `number ${seq} up to row ${end}`);
+    }
+    t.equal([...view.numbers()].length, new Set(came.slice(0, end)).size);
+  }
 });

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
+import { readEntryList } from '@meterseal/node-red-meterseal/internal/entry-list';
 import { Journal } from '@meterseal/node-red-meterseal/internal/journal';
 import { Mirrors } from '@meterseal/node-red-meterseal/internal/mirrors';
 import { nodeStorage } from '@meterseal/node-red-meterseal/internal/node-storage';
-import { unpackEntryList } from '@meterseal/node-red-meterseal/internal/packed-entries';
 import {
   appendLeaves,
   decodeSigned,
@@ -268,7 +268,7 @@ t.test('an epoch that an insider made up is not judged by', async (t) => {
   const mirrors = await Mirrors.open(nodeStorage, dir, crypto);
   const mirror = await mirrors.of(1);
   const leaves = leafHashes(crypto, forged.entries);
-  await mirror.append(unpackEntryList(encodeEntries(forged.entries), forged.size));
+  await mirror.append(readEntryList(encodeEntries(forged.entries), forged.size));
   const { checkpoint } = openCheckpoint(crypto, SampleChain.policyOf(forged), forged.note);
   await mirror.commit(forged.note, checkpoint, appendLeaves(crypto, EMPTY_RANGE, leaves));
   await mirrors.close();
