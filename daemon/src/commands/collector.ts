@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { javascriptEngine } from '@meterseal/native';
+import { javascriptEngine, loadEngine } from '@meterseal/native';
 import {
   openCollector,
   openCollectorKey,
@@ -95,9 +95,11 @@ async function init(dir: string): Promise<void> {
 async function run(options: RunOptions): Promise<void> {
   const dir = resolve(options.dir);
   const log = createLogger('info');
+  const { engine, why } = loadEngine();
+  log.info({ engine: engine.name, why }, 'starting');
   const collector = await openCollector({
     dir,
-    crypto: javascriptEngine,
+    crypto: engine,
     signer: await openCollectorKey(dir),
     clock: systemClock,
     random: (length) => new Uint8Array(randomBytes(length)),
@@ -218,9 +220,10 @@ function readText(path: string, what: string): string {
 function reportText(report: ComparisonReport): string {
   if (report.outcome !== 'judged')
     return `not compared: ${report.outcome}${report.why === undefined ? '' : ` (${report.why})`}\n`;
-  const { readings, verified, counts, chain, windowMs } = report;
+  const { readings, verified, sealsPending, counts, chain, windowMs } = report;
   const lines = [
     `${verified} of ${readings} verified, ${counts.tampered} tampered, ${counts.unverifiable} unverifiable`,
+    ...(sealsPending === 0 ? [] : [`seals of ${sealsPending} of the verified are still to be checked`]),
     `chain ${chain!.origin}, ${chain!.size} entries; connected for ${windowMs.toFixed(0)} ms`,
     ...[...report.tampered, ...report.unverifiable].map(
       ({ meter, seq, reason, accused }) =>

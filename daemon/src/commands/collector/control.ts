@@ -23,6 +23,8 @@ export type ComparisonReport = {
   readonly why?: string;
   readonly readings: number;
   readonly verified: number;
+  /** Verified readings whose seals are still to be checked: so far their hashes agree. */
+  readonly sealsPending: number;
   readonly tampered: readonly ReportedFinding[];
   readonly unverifiable: readonly ReportedFinding[];
   readonly counts: { readonly tampered: number; readonly unverifiable: number };
@@ -77,7 +79,7 @@ async function ask<T>(dir: string, request: HttpRequest): Promise<T> {
 }
 
 export function reportOf(result: ComparisonResult): ComparisonReport {
-  const { outcome, why, readings, counts, findings, chain, windowMs } = result;
+  const { outcome, why, readings, counts, seals, findings, chain, windowMs } = result;
   const named = (verdict: 'tampered' | 'unverifiable'): ReportedFinding[] =>
     findings
       .filter(({ reason }) => verdictOf(reason) === verdict)
@@ -90,6 +92,7 @@ export function reportOf(result: ComparisonResult): ComparisonReport {
     ...(why === undefined ? {} : { why }),
     readings,
     verified: counts.verified,
+    sealsPending: seals.pending,
     tampered: named('tampered'),
     unverifiable: named('unverifiable'),
     counts: { tampered: counts.tampered, unverifiable: counts.unverifiable },
