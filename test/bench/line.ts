@@ -125,13 +125,16 @@ export const lineBenchmark: Benchmark = {
       });
       return READINGS / ((performance.now() - started) / 1_000);
     };
+    const peer = 'commit, send, commit, acknowledge: nothing sealed';
     return {
-      name: 'line',
-      unit: 'readings/s',
-      better: 'more',
-      ours: { name: 'meterseal', run: ours },
-      peers: [
-        { name: 'commit, send, commit, acknowledge: nothing sealed', run: () => plain.run(READINGS, VALUES) },
+      contests: [
+        {
+          name: 'line',
+          unit: 'readings/s',
+          better: 'more',
+          ours: { name: 'meterseal', run: ours },
+          peers: [{ name: peer, run: () => plain.run(READINGS, VALUES) }],
+        },
       ],
       close: async () => {
         await core.stop();

@@ -1,28 +1,30 @@
 /*
- * npm run bench [-- --only NAME] [-- --json FILE] [-- --docs]
+ * npm run bench [-- --only NAME] [-- --json FILE] [-- --docs] [-- --site FOLDER]
  *
  * Ours and peers in turn in one run, several rounds, medians and ratios. --docs writes docs/benchmarks.md from what was
- * measured. Nothing here is asserted: a figure depends on the machine, and the machine stands beside it.
+ * measured. --site keeps the million readings of `compare` in a folder, where the next run finds them. Nothing here is asserted: a figure depends on the machine, and the machine stands beside it.
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { compareBenchmark } from './compare.js';
 import { lineBenchmark } from './line.js';
 import type { Machine } from './machine.js';
 import { describeMachine } from './machine.js';
 import type { Benchmark, Row } from './row.js';
 import { hold } from './row.js';
 
-const BENCHMARKS: readonly Benchmark[] = [lineBenchmark];
-
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     json: { type: 'string' },
     docs: { type: 'boolean', default: false },
+    site: { type: 'string' },
   },
 });
+
+const BENCHMARKS: readonly Benchmark[] = [lineBenchmark, compareBenchmark(values.site)];
 
 const chosen = BENCHMARKS.filter(({ name }) => values.only === undefined || name === values.only);
 if (chosen.length === 0) {

@@ -23,40 +23,52 @@ export type Contest = {
   readonly peers: readonly Contestant[];
   /** What was noticed besides, once all rounds are done. */
   readonly note?: () => string;
-  readonly close?: () => Promise<void>;
 };
 
-/** Prepares a contest; `rounds` is how often each contestant will run. */
+/** Prepares contests that share what they need; `rounds` is how often each contestant will run. */
 export type Benchmark = {
   readonly name: string;
-  readonly prepare: () => Promise<Contest>;
+  readonly prepare: () => Promise<{
+    readonly contests: readonly Contest[];
+    readonly close: () => Promise<void>;
+  }>;
   readonly rounds: number;
 };
 
-/** Runs all contestants in turn, so that what the machine does besides falls on each alike. */
+/** Runs all contestants of all contests in turn, so that what the machine does besides falls on each alike. */
 export async function hold(benchmark: Benchmark): Promise<Row[]> {
-  const contest = await benchmark.prepare();
-  const contestants = [contest.ours, ...contest.peers];
-  const taken = contestants.map((): number[] => []);
+  const { contests, close } = await benchmark.prepare();
+  const taken = new Map<Contestant, number[]>();
   try {
     for (let round = 0; round < benchmark.rounds; round++) {
-      for (const [i, { run }] of contestants.entries()) taken[i]!.push(await run());
+      for (const contestant of contestantsOf(contests)) {
+        taken.set(contestant, [...(taken.get(contestant) ?? []), await contestant.run()]);
+      }
     }
   } finally {
-    await contest.close?.();
+    await close();
   }
-  const ours = median(taken[0]!);
+  return contests.flatMap((contest) => rowsOf(contest, taken));
+}
+
+/** A peer of several contests runs once a round. */
+function contestantsOf(contests: readonly Contest[]): Set<Contestant> {
+  return new Set(contests.flatMap(({ ours, peers }) => [ours, ...peers]));
+}
+
+function rowsOf({ name, unit, better, ...contest }: Contest, taken: Map<Contestant, number[]>): Row[] {
+  const ours = median(taken.get(contest.ours)!);
   const note = contest.note?.();
-  return contest.peers.map(({ name }, i) => {
-    const peer = median(taken[i + 1]!);
-    const ratio = contest.better === 'more' ? ours / peer : peer / ours;
+  return contest.peers.map((contestant) => {
+    const peer = median(taken.get(contestant)!);
+    const ratio = better === 'more' ? ours / peer : peer / ours;
     return {
-      name: contest.name,
+      name,
       ours,
       peer,
-      peerName: name,
+      peerName: contestant.name,
       ratio,
-      unit: contest.unit,
+      unit,
       ...(note === undefined ? {} : { note }),
     };
   });
