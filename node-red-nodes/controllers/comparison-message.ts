@@ -28,6 +28,8 @@ export type ComparisonMessage = {
   /** The first ones, tampered before unverifiable; the counts cover all. */
   findings: FindingMessage[];
   chain: { origin: string; size: number; root: string } | null;
+  /** The switch that connected, as the chain names it. */
+  switch: ComparisonResult['switch'];
   lease: string;
   checkedAt: string;
   /** Milliseconds for which the switch was connected. */
@@ -56,6 +58,7 @@ export function comparisonMessage(result: ComparisonResult, at: number): Compari
     ...counts,
     findings: findingMessages(result).slice(0, MOST_FINDINGS),
     chain: chain === null ? null : { ...chain, root: toHex(chain.root) },
+    switch: result.switch,
     lease: toHex(lease),
     checkedAt: new Date(at).toISOString(),
     windowMs: Math.round(windowMs),

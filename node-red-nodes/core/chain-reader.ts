@@ -216,7 +216,8 @@ export class ChainReader {
       case 'switch':
         if (entry.to === 'connecting' && this.#lease !== undefined && equalBytes(entry.lease, this.#lease)) {
           const own = equalBytes(entry.who, this.#addressee.collectorKey);
-          if (own) this.view.leaseAt = { epoch: this.#source!.epoch, index };
+          const { driver, grade } = entry;
+          if (own) this.view.leaseAt = { epoch: this.#source!.epoch, index, driver, grade };
         }
         break;
       case 'epoch':

@@ -1,3 +1,4 @@
+import type { SwitchDriverName, SwitchGrade } from '@meterseal/protocol';
 import { BytesColumn, NumberColumn } from './columns.js';
 import type { Run } from './heights.js';
 import { SEAL_BAD, SEAL_MALFORMED, SealStates } from './seal-states.js';
@@ -32,6 +33,9 @@ export type Enrolment = {
   readonly identityKey: Uint8Array;
   readonly firstSeq: number;
 };
+
+/** What isolates, as the chain's entry of a transition names it. */
+export type SwitchKind = { readonly driver: SwitchDriverName; readonly grade: SwitchGrade };
 
 /** A signature of the chain that was never checked: a session's, or that of an acknowledgement of our own. */
 export type UncheckedSignature = {
@@ -81,7 +85,7 @@ export class ChainView {
   /** True once an epoch names one before it that is not mirrored. */
   hasUnmirroredEpoch = false;
   /** Where the switch was connected for the lease that was asked about. */
-  leaseAt: { readonly epoch: number; readonly index: number } | undefined;
+  leaseAt: ({ readonly epoch: number; readonly index: number } & SwitchKind) | undefined;
 
   get readings(): number {
     return this.hashes.length;

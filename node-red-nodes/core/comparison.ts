@@ -9,6 +9,7 @@ import {
 } from '@meterseal/protocol';
 import type { MirroredEpoch } from './chain-index.js';
 import { ChainIndex, rootOnDisk } from './chain-index.js';
+import type { SwitchKind } from './chain-view.js';
 import { keepEvidence } from './evidence.js';
 import type { Findings, JudgedFinding, VerdictCounts } from './findings.js';
 import type { GateLink } from './gate-link.js';
@@ -67,6 +68,8 @@ export type ComparisonResult = {
   readonly findings: readonly JudgedFinding[];
   /** The chain that was judged by; null where nothing was. */
   readonly chain: { readonly origin: string; readonly size: number; readonly root: Uint8Array } | null;
+  /** What kind of switch the chain says it was that connected for this comparison; null where nothing was judged. */
+  readonly switch: SwitchKind | null;
   readonly lease: Uint8Array;
   /** Milliseconds for which collector and platform were connected; 0 if they were not. */
   readonly windowMs: number;
@@ -111,7 +114,7 @@ export async function compare(
 
 type Outcome = Pick<
   ComparisonResult,
-  'outcome' | 'why' | 'scope' | 'counts' | 'readings' | 'seals' | 'findings' | 'chain' | 'damage'
+  'outcome' | 'why' | 'scope' | 'counts' | 'readings' | 'seals' | 'findings' | 'chain' | 'switch' | 'damage'
 >;
 type Ended =
   | (Outcome & { outcome: 'judged'; evidence?: undefined })
@@ -164,7 +167,7 @@ async function judgeFetched(
       const why = "couldn't accept checkpoint: it does not cover the connecting of this very lease";
       return { outcome: 'stale-checkpoint', why };
     }
-    const { findings, time, good, bad } = judged;
+    const { findings, time, connectedBy, good, bad } = judged;
     for (const { epoch, mirror } of mirrors.committed()) {
       await mirror.checked.add(rising(good.get(epoch)), rising(bad.get(epoch)));
     }
@@ -179,6 +182,7 @@ async function judgeFetched(
       seals: sealsOf(standing),
       findings: findings.list(),
       chain: { origin, size, root },
+      switch: connectedBy,
       damage: ledgers.damage,
     };
   } catch (error) {
@@ -260,7 +264,14 @@ function notJudged({ ledgers, memory }: ComparisonTools, outcome: RunFailure, wh
   const counts = { verified: 0, tampered: 0, unverifiable: 0 };
   const readings = ledgers.spool.index.count;
   counts[verdictOf(outcome satisfies VerdictReason)] = readings;
-  const nothing = { counts, readings, seals: sealsOf(memory.standing), findings: [], chain: null };
+  const nothing = {
+    counts,
+    readings,
+    seals: sealsOf(memory.standing),
+    findings: [],
+    chain: null,
+    switch: null,
+  };
   return { outcome, why, scope: 'full', ...nothing, damage: ledgers.damage };
 }
 

@@ -1,7 +1,7 @@
 import type { Crypto, Signer } from '@meterseal/protocol';
 import { equalBytes } from '@meterseal/protocol';
 import type { MirroredEpoch } from './chain-index.js';
-import type { ChainBreak, ChainView } from './chain-view.js';
+import type { ChainBreak, ChainView, SwitchKind } from './chain-view.js';
 import type { Clock } from './clock.js';
 import type { Findings } from './findings.js';
 import { judge } from './judge.js';
@@ -31,6 +31,8 @@ export type Judged = {
   readonly findings: Findings;
   /** Milliseconds since 1970. */
   readonly time: number;
+  /** What kind of switch the `connecting` entry names. */
+  readonly connectedBy: SwitchKind;
   /** Signatures that were checked, to be remembered once the entries are committed. */
   readonly good: EntriesByEpoch;
   readonly bad: EntriesByEpoch;
@@ -77,7 +79,9 @@ export async function judgeHeld(
     held: { hashes: held.hashes, rowsOf: (subject) => held.rowsOfMeter(meterOf(subject) ?? '') },
     visit: (...list) => seals.take(...list),
   });
-  if (chain.leaseAt === undefined || chain.leaseAt.index < newest) return 'stale';
+  const { leaseAt } = chain;
+  if (leaseAt === undefined || leaseAt.index < newest) return 'stale';
+  const connectedBy = { driver: leaseAt.driver, grade: leaseAt.grade };
 
   const good = await checkChainSignatures(crypto, chain);
   const meters = metersOf(ledgers, chain);
@@ -102,7 +106,7 @@ export async function judgeHeld(
   const breaks = compareOpenings(ledgers, chain);
   const findings = judge({ held, chain, meters, matching, testimony, breaks, now: time, anchoringDelay });
   standing.note(input, meters, matching);
-  return { findings, time, good, bad };
+  return { findings, time, connectedBy, good, bad };
 }
 
 /** Every meter that this collector was told of, or has told anybody of. */

@@ -1,7 +1,7 @@
 // Makes dist/bundle/meterseal.js of the compiled nodes: one CommonJS file with everything in it, because Node-RED 4.1 loads
 // nodes by `require`, and because a palette install must neither fetch nor compile anything else.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -9,8 +9,7 @@ import { build } from 'esbuild';
 const folder = fileURLToPath(new URL('../', import.meta.url));
 const out = join(folder, 'dist', 'bundle');
 
-rmSync(out, { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   entryPoints: [join(folder, 'dist', 'adapters', 'index.js')],
   outfile: join(out, 'meterseal.js'),
   bundle: true,
@@ -19,5 +18,12 @@ await build({
   format: 'cjs',
   legalComments: 'inline',
   logLevel: 'warning',
+  write: false,
 });
+mkdirSync(out, { recursive: true });
 writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
+// A Node-RED that starts meanwhile finds the old one or the new one, never half of it.
+const [{ path, contents }] = outputFiles;
+const unfinished = `${path}.${process.pid}`;
+writeFileSync(unfinished, contents);
+renameSync(unfinished, path);
