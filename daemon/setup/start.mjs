@@ -1,10 +1,13 @@
 // npm start: sets up what is missing, then runs the demo. Arguments go on: npm start -- --fresh
+// Node-RED is set up only where it is used.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setUpNodeRed } from './node-red.mjs';
 import { root, setUpOrExit } from './set-up.mjs';
 
-setUpOrExit();
+const isTerminalOnly = process.argv.some((word) => word === '--headless' || word === '--check');
+setUpOrExit(...(isTerminalOnly ? [] : [() => setUpNodeRed()]));
 const child = spawn(
   process.execPath,
   [join(root, 'daemon', 'bin', 'meterseal.js'), 'demo', ...process.argv.slice(2)],

@@ -6,6 +6,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pinnedNode } from 'meterseal/internal/commands/demo/node-red-runtime';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PACKAGE = join(ROOT, 'node-red-nodes');
@@ -16,17 +17,16 @@ export type Flow = readonly Readonly<Record<string, unknown>>[];
 /** A Node-RED that is installed: its Node, and its start file. */
 export type Installed = { readonly node: string; readonly red: string; readonly version: string };
 
-/** Where a Node-RED of a major version may be: the runtime of the demo, or what the environment names (`NODE RED.JS`). */
+/** The Node-RED of a major version that node-red-nodes/runtime has: 5 on the Node beside it, 4 on this one. */
 export function installed(major: '5' | '4'): Installed | undefined {
-  const named = process.env[`METERSEAL_NODE_RED_${major}`]?.split(' ');
-  const runtime = join(PACKAGE, 'runtime', 'node_modules');
-  const bundled = [join(runtime, 'node', 'bin', 'node'), join(runtime, 'node-red', 'red.js')];
-  const [node, red] = named ?? (major === '5' ? bundled : []);
-  if (node === undefined || red === undefined || !existsSync(node) || !existsSync(red)) return undefined;
+  const modules = join(PACKAGE, 'runtime', 'node_modules');
+  const red = join(modules, major === '5' ? 'node-red' : 'node-red-4', 'red.js');
+  const node = major === '5' ? pinnedNode() : process.execPath;
+  if (!existsSync(node) || !existsSync(red)) return undefined;
   const { version } = JSON.parse(readFileSync(join(dirname(red), 'package.json'), 'utf8')) as {
     version: string;
   };
-  return version.startsWith(`${major}.`) ? { node, red, version } : undefined;
+  return { node, red, version };
 }
 
 /** Why there is nothing to test with; false where there is. */

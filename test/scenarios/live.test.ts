@@ -10,7 +10,7 @@ const SHOWN = new RegExp(`chain (\\d+) entries, switch isolated, ${READINGS}`);
 const GREEN = /comparison (\d+) of (\d+) verified, 0 tampered, (\d+) not yet to be judged/;
 
 t.test(
-  'the live demo shows readings and a green comparison, keeps its state, and begins anew if told to',
+  'the demo in the terminal shows readings and a green comparison, keeps its state, and begins anew if told to',
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'ms-live-'));
     t.teardown(() => rmSync(folder, { recursive: true }));
@@ -21,7 +21,7 @@ t.test(
       args: readonly string[],
       work: (demo: RunningCommand) => Promise<void>,
     ): Promise<void> => {
-      const demo = new RunningCommand(t, 'demo', '--state', state, ...args);
+      const demo = new RunningCommand(t, 'demo', '--headless', '--state', state, ...args);
       await work(demo);
       t.ok(demo.processes().length >= 5, 'meters, box and collector are processes of their own');
       demo.signal('SIGINT');

@@ -7,6 +7,15 @@ import { MetersealError } from '@meterseal/protocol';
 /** How long a process may take to end by itself before it is killed. */
 const STOP_MS = 10_000;
 
+export type ChildOptions = {
+  /** Path of the Node that runs it; this one if not given. */
+  readonly node?: string;
+  /** Besides this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it prints is log. */
+  readonly logsOutput?: boolean;
+};
+
 /** One process of the demo. Its errors and log go to a file, so that the terminal stays readable. */
 export class Child {
   readonly name: string;
@@ -14,6 +23,7 @@ export class Child {
   readonly #logFile: string;
   readonly #ended: Promise<void>;
   #stopping = false;
+  #failed: MetersealError | undefined;
 
   /**
    * @param args of Node: a script and its arguments
@@ -24,23 +34,29 @@ export class Child {
     args: readonly string[],
     logFile: string,
     onEnd: (error: MetersealError) => void,
+    { node = process.execPath, environment = {}, logsOutput = false }: ChildOptions = {},
   ) {
     this.name = name;
     this.#logFile = logFile;
     const log = openSync(logFile, 'a', 0o600);
-    this.#process = spawn(process.execPath, args, {
-      stdio: ['pipe', 'pipe', log],
+    this.#process = spawn(node, args, {
+      stdio: ['pipe', logsOutput ? log : 'pipe', log],
+      env: { ...process.env, ...environment },
       // Ctrl-C of the terminal reaches the demo alone, which ends its processes in order.
       detached: true,
     });
+    const fail = (why: string): void => {
+      this.#failed = this.#failure(why);
+      onEnd(this.#failed);
+    };
     this.#ended = new Promise((resolve) => {
       this.#process.once('exit', (code, signal) => {
         resolve();
-        if (!this.#stopping) onEnd(this.#failure(`it ended with ${signal ?? `exit code ${code}`}`));
+        if (!this.#stopping) fail(`it ended with ${signal ?? `exit code ${code}`}`);
       });
       this.#process.once('error', (cause) => {
         resolve();
-        onEnd(this.#failure(cause.message));
+        fail(cause.message);
       });
     });
     this.#process.stdin?.on('error', () => {
@@ -65,6 +81,11 @@ export class Child {
       lines.close();
       this.#process.stdout!.resume();
     }
+  }
+
+  /** @throws MetersealError `stopped` if it has ended by itself */
+  assertRunning(): void {
+    if (this.#failed !== undefined) throw this.#failed;
   }
 
   /** Ends it by a signal, and by SIGKILL if that is not enough. */

@@ -33,10 +33,10 @@ const TCP_METERS: readonly DemoMeter[] = [
 export const DEMO_METERS = [...SERIAL_METERS, ...TCP_METERS];
 
 const SITE = { operator: 'meterseal.example', box: 'demo' };
-const PLATFORM_ID = `${SITE.operator}/meterseal/${SITE.box}`;
+export const PLATFORM_ID = `${SITE.operator}/meterseal/${SITE.box}`;
 const READY_MS = 20_000;
 
-const MAIN = fileURLToPath(new URL('../../../bin/meterseal.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../../bin/meterseal.js', import.meta.url));
 const SIMULATOR = fileURLToPath(new URL('../../../../test/dist/simulator/main.js', import.meta.url));
 
 export type DemoOptions = {
@@ -89,6 +89,12 @@ export class DemoBox {
 
   /** Starts everything; resolves when the collector can be reached, whatever the meters do. */
   async launch(): Promise<void> {
+    await this.launchBox();
+    await this.startCollector();
+  }
+
+  /** Starts everything but the collector, whose folder and key are there then. */
+  async launchBox(): Promise<void> {
     if (!existsSync(SIMULATOR)) {
       throw new MetersealError('file-missing', "couldn't start demo: the meter simulator is not here", {
         hint: 'The demo runs from a checkout: npm start.',
@@ -103,7 +109,7 @@ export class DemoBox {
     await this.#once('collector key', ['collector', 'init', '--dir', this.state.collector]);
     this.#writeConfig(serial, tcp);
     this.startBox();
-    await this.startCollector();
+    await this.#awaitPolicy();
   }
 
   /** Ports on 127.0.0.1: of the gate's control port, and of the collector. */
@@ -125,7 +131,6 @@ export class DemoBox {
   async startCollector(): Promise<void> {
     const { control, collector } = this.ports;
     const { comparisonHost } = this.#options;
-    await this.#awaitPolicy();
     this.#collector = this.#child('collector', [
       ...[MAIN, 'collector', '--dir', this.state.collector, '--platform-id', PLATFORM_ID],
       ...['--policy', this.state.policy, '--control', `127.0.0.1:${control}`],
@@ -178,7 +183,12 @@ export class DemoBox {
 
   /** Has whatever is waited for fail with `stopped`, and nothing more be started; `stop` then ends what runs. */
   abandon(): void {
-    this.#failure ??= new MetersealError('stopped', "couldn't go on with the demo: it was asked to end");
+    this.fail(new MetersealError('stopped', "couldn't go on with the demo: it was asked to end"));
+  }
+
+  /** The same, with an error of something that belongs to the demo and that this does not start. */
+  fail(error: MetersealError): void {
+    this.#failure ??= error;
   }
 
   /** Ends every process that was started, the collector and the box before the meters. */
@@ -186,6 +196,11 @@ export class DemoBox {
     await this.stopCollector();
     await this.stopBox();
     for (const simulator of this.#simulators.splice(0)) await simulator.stop();
+  }
+
+  /** Where the processes' logs are. */
+  get logs(): string {
+    return this.#logs;
   }
 
   /** Of what the field sends to the collector as bearer token. */

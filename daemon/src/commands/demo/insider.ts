@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import type { SpoolFrame } from '@meterseal/node-red-meterseal/core';
 import { encodeSpoolFrame, readSpoolFrames } from '@meterseal/node-red-meterseal/core';
 import type { ReadingRecord } from '@meterseal/protocol';
-import { decodeRecord, encodeRecord, MetersealError, toBase64Url } from '@meterseal/protocol';
+import {
+  decodeRecord,
+  encodeRecord,
+  isMetersealError,
+  MetersealError,
+  toBase64Url,
+} from '@meterseal/protocol';
 
 /*
  * What somebody with access to the collector's disk could do: edit its spool while it is stopped, with checksums made
@@ -85,7 +91,17 @@ function writeFrames(path: string, frames: readonly SpoolFrame[]): void {
   writeFileSync(path, Buffer.concat(frames.map(encodeSpoolFrame)), { mode: 0o600 });
 }
 
-function segmentsOf(collectorFolder: string): string[] {
+/** Frames of a segment that a running collector may be appending to: an unfinished last one is finished in a moment. */
+export function framesOf(segment: string, attempts = 20): SpoolFrame[] {
+  try {
+    return readSpoolFrames(readFileSync(segment));
+  } catch (error) {
+    if (attempts === 1 || !isMetersealError(error, 'file-damaged')) throw error;
+    return framesOf(segment, attempts - 1);
+  }
+}
+
+export function segmentsOf(collectorFolder: string): string[] {
   const folder = join(collectorFolder, 'spool');
   return readdirSync(folder)
     .filter((name) => name.endsWith('.spool'))

@@ -1,0 +1,196 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from 'meterseal/internal/commands/demo/demo-box';
+import type { Locator, Page } from 'playwright-core';
+import type { Test } from 'tap';
+import t from 'tap';
+import { assertRefused, meterseal } from '../command-line.js';
+import { METERS } from '../scenarios/line.js';
+import { RunningCommand } from '../scenarios/running-command.js';
+import { noBrowser, openBrowser, PATIENCE_MS } from './chromium.js';
+
+t.setTimeout(8 * PATIENCE_MS);
+
+/** METERSEAL_PICTURES=1 takes the pictures of docs/images anew; else they are looked at by nobody. */
+const PICTURES = process.env['METERSEAL_PICTURES'];
+const DOCS = fileURLToPath(new URL('../../../docs/images', import.meta.url));
+
+const DESKTOP = { viewport: { width: 1280, height: 800 } };
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+
+t.test(
+  'the page shows the line, and a comparison names exactly the reading that was changed',
+  {
+    skip: noBrowser,
+  },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ms-page-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const state = join(folder, 'state');
+    const policy = (): string => readFileSync(join(state, 'policy'), 'utf8');
+    const open = await openBrowser(t);
+    let stored = 0;
+    let first = '';
+
+    await runDemo(t, ['--state', state], async (url) => {
+      const { page, complaints, outside } = await open(DESKTOP);
+      await page.goto(url);
+      for (const id of METERS) {
+        const meter = page.locator('.ms-m', { hasText: id });
+        await meter.locator('.ms-m-line').waitFor();
+        t.match(await text(meter.locator('.ms-m-power')), /^-?[\d,]+ W$/, `${id}: power`);
+        t.match(await text(meter.locator('.ms-m-energy')), /^[\d,]+\.\d+ kWh$/, `${id}: energy`);
+      }
+      await shows(page, 'good', 'Nothing was changed');
+      t.equal(
+        await text(page.locator('.ms-pill')),
+        'isolated',
+        'the first comparison came by itself and is over',
+      );
+
+      // The reading that is changed lies some way back, and a picture wants a curve.
+      const enough = PICTURES === undefined ? /no\. ([6-9]|\d\d)/ : /no\. [89]\d/;
+      const number = page.locator('.ms-m-id', { hasText: enough }).first();
+      await number.waitFor({ timeout: 4 * PATIENCE_MS });
+      await compare(page);
+      await shows(page, 'good', 'Nothing was changed');
+
+      const changed = await tamper(page);
+      await shows(page, 'good', 'Nothing was changed');
+
+      await compare(page);
+      await shows(page, 'bad', 'One reading was changed');
+      t.equal(await page.locator('.ms-finding').count(), 1, 'exactly one');
+      t.match(await text(page.locator('.ms-finding')), changed, 'that very reading');
+      t.match(await text(page.locator('.ms-finding')), 'was changed after the meter gave it');
+      t.equal(await page.locator('.ms-m-mark').count(), 1, 'it is marked in the curve of its meter');
+      await takePictures(t, open, url, PICTURES === undefined ? folder : DOCS);
+
+      await button(page, 'Restore').click();
+      await note(page).getByText('put back as it was').waitFor();
+      await compare(page);
+      await shows(page, 'good', 'Nothing was changed');
+      stored = await verified(page);
+      t.strictSame(complaints, [], 'no error in the console');
+      t.strictSame(outside, [], 'no request to another host');
+      first = policy();
+      await tamper(page);
+      await page.context().close();
+    });
+
+    await runDemo(t, ['--state', state], async (url) => {
+      const { page } = await open(DESKTOP);
+      await page.goto(url);
+      await shows(page, 'bad', 'One reading was changed');
+      t.equal(await page.locator('.ms-finding').count(), 1, 'what was changed is found after a second start');
+      t.ok((await verified(page)) >= stored, 'and nothing else: the second start goes on');
+      t.equal(policy(), first, 'under the same key');
+      await page.context().close();
+    });
+
+    await runDemo(t, ['--state', state, '--fresh'], async (url) => {
+      const { page } = await open(PHONE);
+      await page.goto(url);
+      await shows(page, 'good', 'Nothing was changed');
+      t.equal(await page.locator('.ms-h-row').count(), 1, 'fresh: begins anew');
+      t.not(policy(), first, 'with another key');
+    });
+  },
+);
+
+t.test('a port that is taken is an error with a hint, before anything is started', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ms-port-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => other.close());
+  const { port } = other.address() as { port: number };
+  const ran = await meterseal('demo', '--state', join(folder, 'state'), '--port', String(port));
+  assertRefused(t, ran, 16, 'address-in-use', new RegExp(`port ${port} .* is taken`));
+  t.match(ran.stderr, `--port ${port + 1}`);
+});
+
+/** Starts the demo, and ends it by Ctrl-C when `work` is through. */
+async function runDemo(
+  t: Test,
+  args: readonly string[],
+  work: (url: string) => Promise<void>,
+): Promise<void> {
+  const demo = new RunningCommand(t, 'demo', '--port', String(await freePort()), ...args);
+  const [, url] = await demo.shows(/page +(http:\S+)/);
+  await demo.shows(/Node-RED +http:\S+\//);
+  try {
+    await work(url!);
+  } catch (error) {
+    t.comment(readFileSync(join(args[1]!, 'logs', 'node-red.log'), 'utf8'));
+    throw error;
+  }
+  demo.signal('SIGINT');
+  t.equal(await demo.end(), 0, demo.output);
+  t.strictSame(demo.processes(), [], 'Ctrl-C ends everything');
+}
+
+/** The page at two sizes, light and dark. */
+async function takePictures(
+  t: Test,
+  open: Awaited<ReturnType<typeof openBrowser>>,
+  url: string,
+  folder: string,
+): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, look] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page } = await open({ ...look, colorScheme });
+      await page.goto(url);
+      await page.locator('.ms-finding').waitFor();
+      await page.locator('.ms-m-line').first().waitFor();
+      const overhang = 'document.documentElement.scrollWidth - window.innerWidth';
+      t.ok((await page.evaluate<number>(overhang)) <= 0, `${name}: nothing is wider than the screen`);
+      const ground = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+      const brightness = Math.max(...(ground.match(/\d+/g) ?? []).map(Number));
+      t.equal(brightness < 128, colorScheme === 'dark', `${colorScheme}: ${ground}`);
+      await page.screenshot({ path: join(folder, `demo-${name}-${colorScheme}.png`), fullPage: true });
+      await page.context().close();
+    }
+  }
+}
+
+function button(page: Page, name: string): Locator {
+  return page.getByRole('button', { name });
+}
+
+function note(page: Page): Locator {
+  return page.locator('.ms-v .ms-note');
+}
+
+async function text(locator: Locator): Promise<string> {
+  return ((await locator.textContent()) ?? '').replace(/\s+/g, ' ').trim();
+}
+
+/** Resolves when the page says so, in this tone. */
+async function shows(page: Page, tone: 'good' | 'bad', words: string): Promise<void> {
+  await page.locator(`.ms-is-${tone} .ms-v-title`, { hasText: words }).waitFor();
+}
+
+/** Presses "Compare now" and waits for the comparison that comes of it. */
+async function compare(page: Page): Promise<void> {
+  const before = await page.locator('.ms-h-row').first().getAttribute('data-at');
+  await button(page, 'Compare now').click();
+  await page.locator(`.ms-h-row:first-child:not([data-at="${before}"])`).waitFor();
+}
+
+/** Presses "Tamper". @returns how the page calls the reading that was changed */
+async function tamper(page: Page): Promise<RegExp> {
+  await button(page, 'Tamper').click();
+  await note(page).getByText('Nobody has noticed yet').waitFor();
+  const [, seq, meter] = /reading no\. (\S+) of (\S+) says/.exec(await text(note(page)))!;
+  return new RegExp(`^${meter}, reading no\\. ${seq} of `);
+}
+
+async function verified(page: Page): Promise<number> {
+  const [, count] = /([\d,]+) stored readings are exactly/.exec(await text(page.locator('.ms-v-text')))!;
+  return Number(count!.replaceAll(',', ''));
+}
