@@ -133,7 +133,7 @@ function buildPty(say) {
   say('building the simulator');
   run(
     process.execPath,
-    [join(root, 'test', 'simulator', 'build-pty.mjs')],
+    [join(root, 'test', 'simulator', 'build-helpers.mjs')],
     {},
     'the simulator did not build',
   );

@@ -18,7 +18,7 @@ export function openPty(): Promise<{ pty: Pty; path: string; rest: Buffer }> {
     let head = Buffer.alloc(0);
     pty.once('error', (cause) => {
       reject(
-        new Error("couldn't start test/dist/simulator/pty: node test/simulator/build-pty.mjs makes it", {
+        new Error("couldn't start test/dist/simulator/pty: node test/simulator/build-helpers.mjs makes it", {
           cause,
         }),
       );

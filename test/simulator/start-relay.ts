@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RelayFaults } from './relay-board.js';
-import { ensurePty } from './start.js';
+import { ensureHelpers } from './start.js';
 
 export type RelaySimulatorOptions = {
   readonly serial?: boolean;
@@ -34,7 +34,7 @@ export type RelaySimulator = {
 
 /** Starts a relay board in a process of its own and waits until it serves: by TCP, if not told otherwise. */
 export async function startRelaySimulator(options: RelaySimulatorOptions = {}): Promise<RelaySimulator> {
-  if (options.serial) ensurePty();
+  if (options.serial) ensureHelpers();
   const folder = mkdtempSync(join(tmpdir(), 'relay-'));
   const log = join(folder, 'log');
   const { serial, contactUnit, cuts, within = [] } = options;

@@ -43,7 +43,7 @@ export interface Simulator {
 
 /** Starts the simulator in a process of its own and waits until it serves. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  if (options.serial) ensurePty();
+  if (options.serial) ensureHelpers();
   const folder = mkdtempSync(join(tmpdir(), 'simulator-'));
   const log = join(folder, 'log');
   const child = spawn(
@@ -98,9 +98,9 @@ function argumentsOf(options: SimulatorOptions, log: string): string[] {
   ];
 }
 
-/** Compiles the pseudo-terminal's helper, if nobody has yet. */
-export function ensurePty(): void {
-  const script = fileURLToPath(new URL('../../simulator/build-pty.mjs', import.meta.url));
+/** Compiles the helpers in C, if nobody has yet. */
+export function ensureHelpers(): void {
+  const script = fileURLToPath(new URL('../../simulator/build-helpers.mjs', import.meta.url));
   const { status, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
 }

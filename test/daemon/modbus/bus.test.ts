@@ -6,7 +6,7 @@ import { parseAddress } from 'meterseal/internal/modbus/address';
 import { Bus } from 'meterseal/internal/modbus/bus';
 import t from 'tap';
 import { openPty } from '../../simulator/serial-side.js';
-import { ensurePty, startSimulator } from '../../simulator/start.js';
+import { ensureHelpers, startSimulator } from '../../simulator/start.js';
 import { busTo, readManyTimes } from './simulated-bus.js';
 
 const READ = { unit: 1, fc: 4, at: 0, count: 6 } as const;
@@ -124,7 +124,7 @@ t.test('a read that no request can ask for is refused', async (t) => {
 });
 
 t.test('what a killed client left in the line is not taken for an answer', async (t) => {
-  ensurePty();
+  ensureHelpers();
   const simulator = await startSimulator({ serial: true, units: { 1: 'sdm630' }, speed: 1_000 });
   const before = busTo(simulator, 'rtu', 100);
   await readManyTimes(before, simulator, 2);
@@ -141,7 +141,7 @@ t.test('what a killed client left in the line is not taken for an answer', async
 });
 
 t.test('a serial port that goes away is said to have failed, and found again when it is back', async (t) => {
-  ensurePty();
+  ensureHelpers();
   const { pty, path } = await openPty();
   const gone = new Promise((resolve) => pty.once('exit', resolve));
   const bus = new Bus({

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { server as servers } from 'jsmodbus';
 import t from 'tap';
 import { openPty } from '../../simulator/serial-side.js';
-import { ensurePty } from '../../simulator/start.js';
+import { ensureHelpers } from '../../simulator/start.js';
 import { expectContents } from './expect-contents.js';
 import { poll } from './poll-process.js';
 import { registerBytes } from './register-contents.js';
@@ -32,7 +32,7 @@ t.test('poll reads right values from a jsmodbus server over TCP', async (t) => {
 });
 
 t.test('poll reads right values from a jsmodbus server over a serial line', async (t) => {
-  ensurePty();
+  ensureHelpers();
   const { pty, path } = await openPty();
   const gone = new Promise((resolve) => pty.once('exit', resolve));
   const line = Duplex.from({ readable: pty.stdout, writable: pty.stdin });

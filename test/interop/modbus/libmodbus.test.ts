@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { openPty } from '../../simulator/serial-side.js';
-import { ensurePty, startSimulator } from '../../simulator/start.js';
+import { ensureHelpers, startSimulator } from '../../simulator/start.js';
 import { expectContents } from './expect-contents.js';
 import { poll } from './poll-process.js';
 import { registerBytes } from './register-contents.js';
@@ -60,7 +60,7 @@ t.test('poll reads right values from a libmodbus server over TCP', { skip }, asy
 });
 
 t.test('poll reads right values from a libmodbus server over a serial line', { skip }, async (t) => {
-  ensurePty();
+  ensureHelpers();
   // Two terminals, each the other's far end: libmodbus opens one as its port, poll the other.
   const [near, far] = [await openPty(), await openPty()];
   near.pty.stdout.pipe(far.pty.stdin);

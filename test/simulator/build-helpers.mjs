@@ -1,16 +1,20 @@
-// Compiles pty.c to test/dist/simulator/pty if that is missing or older. Node itself cannot make a pseudo-terminal.
+// Compiles what Node itself cannot do, for the simulators and tests, to test/dist/simulator/: each helper if it is missing or
+// older than its source.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
-const source = fileURLToPath(new URL('./pty.c', import.meta.url));
-const target = fileURLToPath(new URL('../dist/simulator/pty', import.meta.url));
+/** A pseudo-terminal as a serial line; an eye on a network device. */
+const HELPERS = process.platform === 'linux' ? ['pty', 'capture'] : ['pty'];
 
-/** Path of the compiled helper. */
-export function buildPty() {
-  if (changedAt(target) > changedAt(source)) return target;
+for (const name of HELPERS) build(name);
+
+function build(name) {
+  const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
+  const target = fileURLToPath(new URL(`../dist/simulator/${name}`, import.meta.url));
+  if (changedAt(target) > changedAt(source)) return;
   mkdirSync(dirname(target), { recursive: true });
   // Others may run the old one, or build at the same time: it appears whole, by its name.
   const fresh = `${target}.${process.pid}`;
@@ -22,16 +26,11 @@ export function buildPty() {
   );
   if (error !== undefined || status !== 0) {
     const why = error?.code === 'ENOENT' ? `there is no C compiler ${compiler}` : (stderr ?? error?.message);
-    throw new Error(`couldn't compile test/simulator/pty.c: ${why}`);
+    throw new Error(`couldn't compile test/simulator/${name}.c: ${why}`);
   }
   renameSync(fresh, target);
-  return target;
 }
 
 function changedAt(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  console.log(buildPty());
 }
