@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { systemClock } from '@meterseal/node-red-meterseal/core';
-import { MetersealError } from '@meterseal/protocol';
 import { LinkController } from '../controllers/link.js';
 import { tcpPortWitness } from '../controllers/port-witness.js';
 import { answer, onClose, setUp, tell } from './guard.js';
@@ -29,6 +28,7 @@ export function linkNode(red: Red): NodeConstructor {
     red.nodes.createNode(this, config);
     const node = this as LinkNode;
     setUp(node, () => {
+      const comparisonHost = textOf(config, 'comparisonHost');
       const platform = nodeOf(red, config, 'platform', isPlatformNode).platform!;
       const settings = {
         platform,
@@ -36,6 +36,7 @@ export function linkNode(red: Red): NodeConstructor {
         control: {
           host: textOf(config, 'controlHost', '127.0.0.1'),
           port: portOf(config, 'controlPort', 7411),
+          ...(comparisonHost === '' ? {} : { comparisonHost }),
         },
         maxWindow: 1_000 * numberOf(config, 'maxWindow', { standard: 30, least: 1, most: 3_600 }),
         anchoringDelay:
@@ -59,10 +60,8 @@ function serveKeys(red: Red): void {
     red.auth.needsPermission('flows.read'),
     answer(async ({ params }) => {
       const node = red.nodes.getNode(params['id'] ?? '');
-      if (node === null || !isLinkNode(node)) {
-        throw new MetersealError('not-found', "couldn't find link: it is not deployed, or not in order");
-      }
-      return { key: await node.link!.publicKey() };
+      // One that is not deployed yet, or not in order, has none.
+      return { key: node !== null && isLinkNode(node) ? await node.link!.publicKey() : null };
     }),
   );
 }

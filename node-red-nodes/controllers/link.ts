@@ -64,8 +64,11 @@ export class LinkController {
     this.switched = new Audience(tools.onError);
     this.compared = new Audience(tools.onError);
     const { control } = settings;
-    this.#watch = new SwitchWatch(control.host, tools.clock, tools.witness, (view) =>
-      this.switched.tell(view),
+    this.#watch = new SwitchWatch(
+      control.comparisonHost ?? control.host,
+      tools.clock,
+      tools.witness,
+      (view) => this.switched.tell(view),
     );
     this.#gate = new WindowGate(tcpGateLink(control), this.#watch);
   }

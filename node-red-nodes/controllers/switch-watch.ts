@@ -45,7 +45,10 @@ export class SwitchWatch implements WindowObserver {
   #expires = 0;
   #turn = 0;
 
-  /** @param witness undefined where nobody is to look */
+  /**
+   * @param host where the comparison is served
+   * @param witness undefined where nobody is to look
+   */
   constructor(
     host: string,
     clock: Clock,
