@@ -25,6 +25,8 @@ export type ComparisonMessage = {
   verified: number;
   tampered: number;
   unverifiable: number;
+  /** Readings that are verified by their hash, and whose seal is still to be checked: by the next comparisons. */
+  sealsPending: number;
   /** The first ones, tampered before unverifiable; the counts cover all. */
   findings: FindingMessage[];
   chain: { origin: string; size: number; root: string } | null;
@@ -56,6 +58,7 @@ export function comparisonMessage(result: ComparisonResult, at: number): Compari
     verdict: worstOf(result),
     readings,
     ...counts,
+    sealsPending: result.seals.pending,
     findings: findingMessages(result).slice(0, MOST_FINDINGS),
     chain: chain === null ? null : { ...chain, root: toHex(chain.root) },
     switch: result.switch,
