@@ -11,6 +11,7 @@ import { assertRefused, meterseal } from '../command-line.js';
 import { METERS } from '../scenarios/line.js';
 import { RunningCommand } from '../scenarios/running-command.js';
 import { noBrowser, openBrowser, PATIENCE_MS } from './chromium.js';
+import { invalidNodes, openEditor } from './node-editor.js';
 
 t.setTimeout(8 * PATIENCE_MS);
 
@@ -74,6 +75,7 @@ t.test(
       await compare(page);
       await shows(page, 'good', 'Nothing was changed');
       stored = await verified(page);
+      await checkFlow(t, open, new URL('/', url).href);
       t.strictSame(complaints, [], 'no error in the console');
       t.strictSame(outside, [], 'no request to another host');
       first = policy();
@@ -156,6 +158,16 @@ async function takePictures(
       await page.context().close();
     }
   }
+}
+
+/** The editor, at the second of the two addresses. */
+async function checkFlow(t: Test, open: Awaited<ReturnType<typeof openBrowser>>, url: string): Promise<void> {
+  const { page, complaints, outside } = await open(DESKTOP);
+  await openEditor(page, url);
+  t.strictSame(await invalidNodes(page), [], 'the flow has no invalid node');
+  t.strictSame(complaints, [], 'no error in the console of the editor');
+  t.strictSame(outside, [], 'no request of the editor to another host');
+  await page.context().close();
 }
 
 function button(page: Page, name: string): Locator {

@@ -6,7 +6,7 @@ import { writeFileAtomically } from '../../host/private-file.js';
 import { makePrivateFolder } from '../../host/state-folder.js';
 import { Child } from './child.js';
 import type { NodeRedRuntime } from './node-red-runtime.js';
-import type { FlowNode } from './page/page-flow.js';
+import type { FlowNode } from './page/quick-start.js';
 
 export type NodeRedOptions = {
   readonly runtime: NodeRedRuntime;

@@ -5,8 +5,8 @@ import { readSecretLine } from '../../config/secret-line.js';
 import { DEMO_METERS, DemoBox, MAIN, PLATFORM_ID } from './demo-box.js';
 import { NodeRed } from './node-red.js';
 import { nodeRedRuntime } from './node-red-runtime.js';
-import type { FlowEnvironment } from './page/page-flow.js';
 import { PAGE_PATH, pageFlow } from './page/page-flow.js';
+import type { FlowEnvironment } from './page/quick-start.js';
 
 const INTERVAL = '2s';
 const LOOK_MS = 500;

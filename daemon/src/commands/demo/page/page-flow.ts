@@ -1,75 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-
-/** A node of a flow, as Node-RED's flow files have it. */
-export type FlowNode = {
-  readonly id: string;
-  readonly type: string;
-  readonly [property: string]: unknown;
-};
-
-/**
- * Environment variables of Node-RED by which the flow knows what differs from start to start. Nodes name them as `${NAME}`,
- * so that a flow which somebody has changed in the editor goes on working.
- */
-export type FlowEnvironment = {
-  readonly METERSEAL_PLATFORM_ID: string;
-  /** The box's trust policy. */
-  readonly METERSEAL_POLICY: string;
-  /** The collector's folder. */
-  readonly METERSEAL_COLLECTOR: string;
-  readonly METERSEAL_CONTROL_PORT: string;
-  readonly METERSEAL_COLLECTOR_PORT: string;
-  /** What the field sends as bearer token. */
-  readonly METERSEAL_TOKEN: string;
-  /** A shell command, to which the flow appends what the insider is to do. */
-  readonly METERSEAL_INSIDER: string;
-};
+import type { FlowNode } from './quick-start.js';
+import { env, quickStart } from './quick-start.js';
 
 const TAB = 'meterseal-demo';
-const LINK = 'meterseal-demo-link';
-const PLATFORM = 'meterseal-demo-platform';
-const [UI, THEME, PAGE, GROUP] = ['ui', 'theme', 'page', 'group'].map((name) => `meterseal-demo-${name}`);
+const [UI, THEME, PAGE, GROUP] = ['ui', 'theme', 'page', 'group'].map((name) => `${TAB}-${name}`);
 /** Widgets of the page, in their order, by the file that has each one's template. */
 const WIDGETS = ['verdict', 'isolation', 'meters', 'history'];
 /** Path of the page below the address of Node-RED. */
 export const PAGE_PATH = '/dashboard/meters';
 
-const env = (name: keyof FlowEnvironment): string => `\${${name}}`;
-
 /**
- * The demo's flow: readings come in and are verified, and a dashboard page shows what is known of them.
+ * The demo's flow: the quick start of the package's examples with the demo's box filled in, and a page that shows what comes
+ * out of it.
  *
  * @param names of the meters by ID, in the order in which the page has them
  */
 export function pageFlow(names: Readonly<Record<string, string>>): FlowNode[] {
-  return [...configNodes(), ...lineNodes(), ...pageNodes(names)];
+  const { nodes, link } = quickStart(
+    { id: id('out'), others: [id('in')] },
+    { id: id('asked'), others: [id('compare'), id('pressed')] },
+  );
+  return [...nodes, ...configNodes(), ...pageNodes(names, link)];
 }
 
 function configNodes(): FlowNode[] {
   return [
-    { id: TAB, type: 'tab', label: 'meterseal', disabled: false, info: '', env: [] },
-    {
-      id: PLATFORM,
-      type: 'meterseal-platform',
-      name: 'the box of the demo',
-      platformId: env('METERSEAL_PLATFORM_ID'),
-      policyFrom: 'file',
-      policy: '',
-      policyFile: env('METERSEAL_POLICY'),
-    },
-    {
-      id: LINK,
-      type: 'meterseal-link',
-      name: 'collector',
-      platform: PLATFORM,
-      dir: env('METERSEAL_COLLECTOR'),
-      controlHost: '127.0.0.1',
-      controlPort: env('METERSEAL_CONTROL_PORT'),
-      maxWindow: '30',
-      anchoringDelay: '3600',
-      witness: true,
-    },
+    { id: TAB, type: 'tab', label: 'Page', disabled: false, info: '', env: [] },
     {
       id: UI!,
       type: 'ui-base',
@@ -138,82 +95,27 @@ function configNodes(): FlowNode[] {
   ];
 }
 
-/** Collector, switch and verify; what comes out of them goes to the page. */
-function lineNodes(): FlowNode[] {
+function pageNodes(names: Readonly<Record<string, string>>, link: string): FlowNode[] {
   return [
-    comment('about', 'Readings come in, and are compared with the chain every minute', 140, 40),
-    onTab('collector', 'meterseal-collector', 130, 100, [[id('knowledge')]], {
-      name: 'readings',
-      link: LINK,
-      host: '127.0.0.1',
-      port: env('METERSEAL_COLLECTOR_PORT'),
-      tls: '',
-      clientCertificates: false,
-      quietAfter: '30',
-      credentials: { token: env('METERSEAL_TOKEN') },
+    comment('about', 'What comes out of the quick start is shown on the page', 240, 40),
+    onTab('in', 'link in', 75, 100, [[id('knowledge')]], {
+      name: 'line',
+      links: ['out', 'known', 'compare', 'pressed'].map(id),
     }),
-    inject(
-      'start',
-      'at the start',
-      'isolate',
-      { once: true, onceDelay: '0.5', repeat: '' },
-      140,
-      160,
-      'switch',
-    ),
-    onTab('switch', 'meterseal-switch', 370, 160, [[id('knowledge')], [id('knowledge')]], {
-      name: 'isolation',
-      link: LINK,
-    }),
-    inject(
-      'minute',
-      'every minute',
-      'compare',
-      { once: true, onceDelay: '5', repeat: '60' },
-      140,
-      220,
-      'comparing',
-    ),
-    onTab('comparing', 'link out', 245, 220, [], { name: 'compare', mode: 'link', links: [id('compare')] }),
-    onTab('compare', 'link in', 235, 280, [[id('knowledge'), id('verify')]], {
-      name: 'compare',
-      links: [id('comparing'), id('asked')],
-    }),
-    onTab('verify', 'meterseal-verify', 370, 280, [[id('knowledge')], [id('knowledge')], [id('knowledge')]], {
-      name: 'verify',
-      link: LINK,
-      interval: '0',
-      batch: '1000',
-      patience: '120',
-      most: '20000',
-    }),
-    inject(
-      'refill',
-      'at the start',
-      'replay',
-      { once: true, onceDelay: '0.5', repeat: '' },
-      140,
-      400,
-      'replay',
-    ),
-    onTab('replay', 'meterseal-replay', 370, 400, [[id('knowledge')]], {
+    inject('start', 'at the start', { once: true, onceDelay: '0.5', repeat: '' }, 130, 160, [
+      id('knowledge'),
+      id('replay'),
+    ]),
+    onTab('replay', 'meterseal-replay', 270, 220, [[id('knowledge')]], {
       name: 'the last minutes',
-      link: LINK,
+      link,
       meter: '',
       last: '300',
       most: '1000',
     }),
-    onTab('catch', 'catch', 130, 340, [[id('knowledge')]], {
-      name: 'what fails',
-      scope: [id('verify')],
-      uncaught: false,
-    }),
-  ];
-}
-
-function pageNodes(names: Readonly<Record<string, string>>): FlowNode[] {
-  return [
-    onTab('knowledge', 'function', 620, 220, [WIDGETS.map(id)], {
+    inject('minute', 'every minute', { once: true, onceDelay: '5', repeat: '60' }, 140, 280, [id('compare')]),
+    linkOut('compare', 'compare', 275, 280, ['asked', 'in']),
+    onTab('knowledge', 'function', 430, 160, [WIDGETS.map(id)], {
       name: 'what the page knows',
       func: knowledgeCode(names),
       outputs: 1,
@@ -223,12 +125,11 @@ function pageNodes(names: Readonly<Record<string, string>>): FlowNode[] {
       finalize: '',
       libs: [],
     }),
-    template('style', 'style.css', 840, 100, []),
+    template('style', 'style.css', 690, 40, []),
     ...WIDGETS.map((name, i) =>
-      template(name, `${name}.vue`, 840, 160 + 60 * i, i === 0 ? [id('button')] : []),
+      template(name, `${name}.vue`, 690, 100 + 40 * i, i === 0 ? [id('button')] : []),
     ),
-    comment('buttons', 'Buttons of the page: compare, or play the insider', 180, 440),
-    onTab('button', 'switch', 1010, 160, [[id('asked')], [id('tamper')], [id('restore')]], {
+    onTab('button', 'switch', 890, 100, [[id('pressed')], [id('tamper')], [id('restore')]], {
       name: 'which button?',
       property: 'topic',
       propertyType: 'msg',
@@ -237,18 +138,18 @@ function pageNodes(names: Readonly<Record<string, string>>): FlowNode[] {
       repair: false,
       outputs: 3,
     }),
-    onTab('asked', 'link out', 1165, 140, [], { name: 'compare', mode: 'link', links: [id('compare')] }),
-    ...['tamper', 'restore'].map((name, i) =>
-      onTab(name, 'link out', 1165, 180 + 40 * i, [], { name, mode: 'link', links: [id('insiding')] }),
-    ),
-    inject('show', 'at the start', 'show', { once: true, onceDelay: '0.5', repeat: '' }, 140, 500, 'insider'),
-    onTab('insiding', 'link in', 165, 560, [[id('words')]], {
+    linkOut('pressed', 'compare', 1035, 60, ['asked', 'in']),
+    linkOut('tamper', 'tamper', 1035, 100, ['insiding']),
+    linkOut('restore', 'restore', 1035, 140, ['insiding']),
+    comment('insider-about', 'The insider: a command that writes to the files of the collector', 270, 340),
+    inject('show', 'at the start', { once: true, onceDelay: '0.5', repeat: '' }, 130, 400, [id('insider')]),
+    onTab('insiding', 'link in', 75, 440, [[id('word')]], {
       name: 'insider',
       links: [id('tamper'), id('restore')],
     }),
-    change('words', 'do', 270, 560, 'payload', 'topic', 'msg', 'insider'),
-    onTab('insider', 'exec', 430, 500, [[id('json')], [id('failed')], []], {
-      name: 'an insider on the disk',
+    change('word', 'what to do', 190, 440, ['payload', 'topic', 'msg'], 'insider'),
+    onTab('insider', 'exec', 410, 420, [[id('json')], [id('failed')], []], {
+      name: 'insider',
       command: env('METERSEAL_INSIDER'),
       addpay: 'payload',
       append: '',
@@ -257,14 +158,15 @@ function pageNodes(names: Readonly<Record<string, string>>): FlowNode[] {
       winHide: false,
       oldrc: false,
     }),
-    onTab('json', 'json', 630, 480, [[id('done')]], {
+    onTab('json', 'json', 570, 400, [[id('done')]], {
       name: '',
       property: 'payload',
       action: 'obj',
       pretty: false,
     }),
-    change('done', 'done', 770, 480, 'topic', 'insider', 'str', 'knowledge'),
-    change('failed', 'failed', 640, 520, 'topic', 'insider-failed', 'str', 'knowledge'),
+    change('done', 'insider', 710, 400, ['topic', 'insider', 'str'], 'known'),
+    change('failed', 'failed', 570, 440, ['topic', 'insider-failed', 'str'], 'known'),
+    linkOut('known', 'page', 855, 420, ['in']),
   ];
 }
 
@@ -283,6 +185,10 @@ function onTab(
   return { id: id(name), type, z: TAB, ...properties, x, y, wires };
 }
 
+function linkOut(name: string, label: string, x: number, y: number, to: readonly string[]): FlowNode {
+  return onTab(name, 'link out', x, y, [], { name: label, mode: 'link', links: to.map(id) });
+}
+
 function comment(name: string, text: string, x: number, y: number): FlowNode {
   return onTab(name, 'comment', x, y, [], { name: text, info: '' });
 }
@@ -290,19 +196,19 @@ function comment(name: string, text: string, x: number, y: number): FlowNode {
 function inject(
   name: string,
   label: string,
-  word: string,
   when: { once: boolean; onceDelay: string; repeat: string },
   x: number,
   y: number,
-  to: string,
+  to: readonly string[],
 ): FlowNode {
-  return onTab(name, 'inject', x, y, [[id(to)]], {
+  const topic = name === 'minute' ? 'compare' : name;
+  return onTab(name, 'inject', x, y, [to], {
     name: label,
     props: [{ p: 'payload' }, { p: 'topic', vt: 'str' }],
     crontab: '',
     ...when,
-    topic: word,
-    payload: word,
+    topic,
+    payload: topic,
     payloadType: 'str',
   });
 }
@@ -312,9 +218,7 @@ function change(
   label: string,
   x: number,
   y: number,
-  property: string,
-  to: string,
-  tot: string,
+  [property, to, tot]: readonly [string, string, string],
   next: string,
 ): FlowNode {
   return onTab(name, 'change', x, y, [[id(next)]], {
@@ -355,7 +259,9 @@ function knowledgeCode(names: Readonly<Record<string, string>>): string {
     .replace(/^export /gm, '')
     .replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
   return `${logic}
-const page = nextPage(context.get('page') ?? EMPTY_PAGE, msg, ${JSON.stringify(names)});
+const before = context.get('page') ?? EMPTY_PAGE;
+const page = nextPage(before, msg, ${JSON.stringify(names)});
+if (page === before) return null;
 context.set('page', page);
 return { payload: page };
 `;

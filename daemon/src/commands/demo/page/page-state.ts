@@ -94,6 +94,8 @@ export type PageMessage = {
     }[];
   };
   readonly switch?: { readonly state: string; readonly since: string };
+  /** A verdict on the message's reading alone. */
+  readonly verification?: unknown;
   readonly error?: { readonly message: string };
 };
 
@@ -120,9 +122,11 @@ export function nextPage(
   message: PageMessage,
   names: Readonly<Record<string, string>>,
 ): PageState {
-  const { topic, reading, comparison, error } = message;
+  const { topic, reading, comparison, verification, error } = message;
   if (error !== undefined) return { ...state, comparing: false, trouble: error.message };
   if (comparison !== undefined) return withComparison(state, comparison);
+  // The reading was here when it came.
+  if (verification !== undefined) return state;
   if (reading !== undefined) return { ...state, meters: withReading(state.meters, reading, names) };
   if (message.switch !== undefined) {
     const { state: now, since } = message.switch;
@@ -134,6 +138,8 @@ export function nextPage(
     return { ...state, tampering, restored, trouble: null };
   }
   if (topic === 'insider-failed') return { ...state, trouble: firstLine(String(message.payload)) };
+  // Everything that the page knows of the switch is from before this start.
+  if (topic === 'start') return { ...state, link: null, comparing: false, trouble: null };
   if (topic === 'compare') return { ...state, comparing: true, trouble: null };
   return state;
 }

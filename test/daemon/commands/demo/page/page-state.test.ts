@@ -146,6 +146,19 @@ t.test('the switch is shown as this side sees it', async (t) => {
   t.match(after({ switch: { state: 'connected', since } }), { link: { state: 'connected', since: START } });
 });
 
-t.test('any other message changes nothing', async (t) => {
+t.test('a start forgets how the switch stood, and what was under way', async (t) => {
+  const since = new Date(START).toISOString();
+  const page = after(
+    comparison(),
+    { switch: { state: 'isolated', since } },
+    { topic: 'compare' },
+    { topic: 'start' },
+  );
+  t.match(page, { link: null, comparing: false, last: { outcome: 'judged' } });
+});
+
+t.test('a verdict on one reading, and any other message, changes nothing', async (t) => {
+  const judged = { ...reading('M-1', 1, 0, '5'), verification: { verdict: 'verified' } };
+  t.equal(nextPage(EMPTY_PAGE, judged, NAMES), EMPTY_PAGE);
   t.equal(nextPage(EMPTY_PAGE, { topic: 'else', payload: 1 }, NAMES), EMPTY_PAGE);
 });
