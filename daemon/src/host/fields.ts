@@ -12,7 +12,7 @@ export class Fields {
   readonly #path: string;
   readonly #refuse: Refuse;
 
-  /** @param known every property that the object may have */
+  /** @param known every property that the object may have, in their order */
   constructor(value: unknown, path: string, known: readonly string[], refuse: Refuse) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       refuse(path === '' ? 'profile' : path, 'not an object');
@@ -20,8 +20,13 @@ export class Fields {
     this.#object = value as Record<string, unknown>;
     this.#path = path;
     this.#refuse = refuse;
+    let behind = -1;
     for (const key of Object.keys(this.#object)) {
-      if (!known.includes(key)) refuse(this.path(key.slice(0, 40)), `unknown; known are ${known.join(', ')}`);
+      const place = known.indexOf(key);
+      if (place < 0) refuse(this.path(key.slice(0, 40)), `unknown; known are ${known.join(', ')}`);
+      // One order everywhere: people compare data files line by line.
+      if (place < behind) refuse(this.path(key), `out of order; the order is ${known.join(', ')}`);
+      behind = place;
     }
   }
 

@@ -9,18 +9,20 @@ interface Rational {
 
 /**
  * The decimal that register words stand for, exact up to `decimals` digits behind the point and from there
- * rounded half to even. No binary floating point is involved: a float32 is taken for the exact binary fraction
- * that it is (IEEE 754-2019, 3.4).
+ * rounded half to even. No binary floating point is involved: a float is taken for the exact binary fraction that it
+ * is (IEEE 754-2019, 3.4).
  *
  * @param words as read, in the order of their addresses
- * @returns the decimal as records hold it, zero without sign; undefined for NaN and the infinities
+ * @returns the decimal as records hold it, zero without sign; undefined for NaN, the infinities, and what is longer
+ *   than a record takes
  */
 export function decimalOf(
   words: Uint16Array,
   { type, wordOrder, scaler, decimals }: DecimalForm,
 ): string | undefined {
   const bits = bitsOf(words, wordOrder);
-  const raw = type === 'float32' ? fromFloat32(Number(bits)) : fromInteger(bits, type, words.length);
+  const form = FLOATS[type];
+  const raw = form === undefined ? fromInteger(bits, type, words.length) : fromFloat(bits, form);
   if (raw === undefined) return undefined;
   const numerator = raw.numerator * BigInt(scaler.mantissa);
   const shift = decimals + scaler.exponent;
@@ -49,15 +51,26 @@ function fromInteger(bits: bigint, type: RegisterType, words: number): Rational 
   return { numerator, denominator: 1n };
 }
 
-/** 1 sign bit, 8 bits of exponent with a bias of 127, 23 bits of fraction; exponent 255: no finite number. */
-function fromFloat32(bits: number): Rational | undefined {
-  const exponent = (bits >>> 23) & 0xff;
-  const fraction = bits & 0x7f_ffff;
-  if (exponent === 255) return undefined;
+interface FloatForm {
+  readonly exponentBits: number;
+  readonly fractionBits: number;
+}
+
+const FLOATS: Partial<Record<RegisterType, FloatForm>> = {
+  float32: { exponentBits: 8, fractionBits: 23 },
+  float64: { exponentBits: 11, fractionBits: 52 },
+};
+
+/** 1 sign bit, the exponent with half its range as bias, the fraction; the largest exponent: no finite number. */
+function fromFloat(bits: bigint, { exponentBits, fractionBits }: FloatForm): Rational | undefined {
+  const largest = 2 ** exponentBits - 1;
+  const exponent = Number(BigInt.asUintN(exponentBits, bits >> BigInt(fractionBits)));
+  const fraction = BigInt.asUintN(fractionBits, bits);
+  if (exponent === largest) return undefined;
   // Subnormal numbers have the exponent of the smallest normal ones, and no leading 1.
-  const magnitude = BigInt(exponent === 0 ? fraction : fraction | 0x80_0000);
-  const power = Math.max(exponent, 1) - 127 - 23;
-  const signed = bits >>> 31 === 1 ? -magnitude : magnitude;
+  const magnitude = exponent === 0 ? fraction : fraction | (1n << BigInt(fractionBits));
+  const power = Math.max(exponent, 1) - (largest >> 1) - fractionBits;
+  const signed = bits >> BigInt(exponentBits + fractionBits) === 1n ? -magnitude : magnitude;
   return power >= 0
     ? { numerator: signed << BigInt(power), denominator: 1n }
     : { numerator: signed, denominator: 1n << BigInt(-power) };

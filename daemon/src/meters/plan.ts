@@ -1,4 +1,5 @@
-import type { Profile } from './profile.js';
+import { MetersealError } from '@meterseal/protocol';
+import type { Profile, ProfileLimits } from './profile.js';
 import { readingRegisters } from './profile.js';
 import type { RegisterPlace } from './register.js';
 import { wordsOfType } from './register.js';
@@ -10,7 +11,7 @@ export interface PlannedRead {
   readonly count: number;
 }
 
-/** Registers that nobody asked for, but that are cheaper to read along than to leave out. */
+/** Registers that nobody asked for, but that are cheaper to read along than to leave out, where the meter allows it. */
 const MAX_GAP = 9;
 /** What a further request costs, in registers: at 9,600 baud 20.8 ms against 2.08 ms for a register. */
 const REQUEST_COST = 10;
@@ -21,14 +22,23 @@ const REQUEST_COST = 10;
  * then a late answer never passes for the one that is due.
  *
  * @param acceptUnproven with registers on which sources disagree
+ * @throws MetersealError `misuse` if there is nothing else, and it is not accepted
  */
 export function planReads(profile: Profile, acceptUnproven = false): readonly PlannedRead[] {
   const registers = readingRegisters(profile, acceptUnproven);
-  const most = profile.limits.registers;
+  if (registers.length === 0) {
+    throw new MetersealError(
+      'misuse',
+      `couldn't plan reads of ${profile.name}: its sources disagree on every register`,
+      {
+        hint: 'compare its values with the display of your meter, then say accept-unproven: true (poll: --accept-unproven)',
+      },
+    );
+  }
   const groups = ([3, 4] as const).map((fc) =>
     registers.filter((register) => register.fc === fc).sort((a, b) => a.at - b.at),
   );
-  return alternate(groups.flatMap((group) => cheapestReads(group, most)));
+  return alternate(groups.flatMap((group) => cheapestReads(group, profile.limits)));
 }
 
 interface Block {
@@ -38,7 +48,11 @@ interface Block {
 }
 
 /** @param places of one function code, in the order of their addresses */
-function cheapestReads(places: readonly RegisterPlace[], most: number): PlannedRead[] {
+function cheapestReads(
+  places: readonly RegisterPlace[],
+  { registers: most, gap }: ProfileLimits,
+): PlannedRead[] {
+  const widest = Math.min(gap, MAX_GAP);
   const endOf = (place: RegisterPlace): number => place.at + wordsOfType(place.type);
   // best[i] is the last block of the cheapest way to read the first i registers.
   const best: Block[] = [{ cost: 0, from: 0 }];
@@ -46,7 +60,7 @@ function cheapestReads(places: readonly RegisterPlace[], most: number): PlannedR
     const end = endOf(places[until - 1]!);
     let found: Block | undefined;
     for (let from = until - 1; from >= 0; from--) {
-      if (from < until - 1 && places[from + 1]!.at - endOf(places[from]!) > MAX_GAP) break;
+      if (from < until - 1 && places[from + 1]!.at - endOf(places[from]!) > widest) break;
       const count = end - places[from]!.at;
       if (count > most) break;
       const cost = best[from]!.cost + REQUEST_COST + count;

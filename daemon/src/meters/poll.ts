@@ -93,7 +93,7 @@ export function rederive(
   return readingRegisters(profile, acceptUnproven).map((register) => {
     const { obis, unit } = register;
     const words = wordsOf(register, raw);
-    const value = words === undefined ? undefined : decimalOf(words, register);
+    const value = words === undefined ? undefined : decodeRegister(words, register);
     return value === undefined ? { obis, unit, quality: 'missing' } : { obis, unit, value };
   });
 }
@@ -128,6 +128,11 @@ function wordsOf({ fc, at, type }: ProfileRegister, raw: readonly RawBlock[]): U
     return Uint16Array.from({ length: count }, (_, i) => bytes[2 * i]! * 256 + bytes[2 * i + 1]!);
   }
   return undefined;
+}
+
+/** What the words stand for; undefined where the meter says that it has no number. */
+function decodeRegister(words: Uint16Array, register: ProfileRegister): string | undefined {
+  return toHexWords(words) === register.missing ? undefined : decimalOf(words, register);
 }
 
 function toHexWords(words: Uint16Array): string {

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import { compareObis, MAX_PROFILE_REGISTERS, MetersealError, parseObis } from '@meterseal/protocol';
-import canonicalize from 'canonicalize';
 import { DATA_FILE_NAME, parseDataFile } from '../host/data-file.js';
 import { Fields } from '../host/fields.js';
 import type { LineSettings } from '../modbus/address.js';
 import { BAUD_RATES, PARITIES } from '../modbus/address.js';
-import type { Confidence, ProfileRegister, RegisterPlace } from './register.js';
-import { CONFIDENCES, REGISTER_TYPES, WORD_ORDERS, wordsOfType } from './register.js';
+import { profileDigest } from './profile-digest.js';
+import { parseRegister, parseSerial, REGISTER_KEYS, SERIAL_KEYS } from './profile-register.js';
+import type { IdentityRegister, ProfileRegister } from './register.js';
+import { wordsOfType } from './register.js';
 
 /** A meter model as data. What it says about the line are defaults for the operator. */
 export interface Profile {
@@ -16,7 +16,8 @@ export interface Profile {
   readonly id: string;
   readonly title: string;
   readonly phases: 1 | 3;
-  readonly line: LineSettings;
+  /** What a source gives of it; the rest has to be in the bus address. */
+  readonly line: Partial<LineSettings>;
   readonly limits: ProfileLimits;
   /** Where the meter keeps its serial number, if it is known. */
   readonly serial: IdentityRegister | undefined;
@@ -27,26 +28,15 @@ export interface Profile {
 export interface ProfileLimits {
   /** Most registers of one request. */
   readonly registers: number;
+  /** Most registers between two of the profile that may be read along. */
+  readonly gap: number;
   /** Least time between an answer and the next request to this meter. */
   readonly pauseMs: number;
 }
 
-export interface IdentityRegister extends RegisterPlace {
-  readonly source: string;
-  readonly confidence: Confidence;
-}
-
-/** Units of readings; `1` for a plain number. */
-export const UNITS = [
-  ...['kWh', 'Wh', 'kvarh', 'varh', 'kVAh', 'VAh'],
-  ...['kW', 'W', 'kvar', 'var', 'kVA', 'VA', 'V', 'A', 'Hz', '%', '°', '1'],
-];
-
 const TOP = ['$schema', 'name', 'title', 'phases', 'line', 'limits', 'identity', 'registers'];
-const PLACE = ['fc', 'at', 'type', 'wordOrder', 'source', 'confidence'];
-const SERIAL_TYPES = ['uint16', 'uint32', 'uint64'] as const;
-/** More digits than any meter measures; a scaler beyond is a mistake or worse. */
-const MAX_DECIMALS = 6;
+const LINE = ['baud', 'data', 'parity', 'stop', 'source'];
+const LIMITS = ['registers', 'gap', 'pauseMs'];
 
 /**
  * Reads a profile: the one parser, and so the lint.
@@ -69,29 +59,30 @@ export function parseProfile(text: string, name: string): Profile {
   const top = new Fields(parseDataFile(text, refuse), '', TOP, refuse);
   if (top.has('$schema')) top.text('$schema', 200);
   if (top.text('name', 81) !== name) top.refuse('name', `not ${name}`);
-  const line = top.object('line', ['baud', 'data', 'parity', 'stop']);
-  const limits = top.object('limits', ['registers', 'pauseMs']);
+  const phases = top.oneOf('phases', [1, 3] as const);
+  const limits = top.object('limits', LIMITS);
   const most = limits.integer('registers', 1, 125);
   const registers = top
     .list('registers', MAX_PROFILE_REGISTERS)
-    .map((item, i) => parseRegister(new Fields(item, `registers[${i}]`, REGISTER, refuse), most));
+    .map((item, i) =>
+      parseRegister(new Fields(item, `registers[${i}]`, REGISTER_KEYS, refuse), phases, most),
+    );
   refuseTwins(registers, refuse);
   registers.sort((a, b) => compareObis(parseObis(a.obis)!, parseObis(b.obis)!));
   const serial = top.has('identity')
-    ? parseSerial(top.object('identity', ['serial']).object('serial', PLACE), most)
+    ? parseSerial(top.object('identity', ['serial']).object('serial', SERIAL_KEYS), most)
     : undefined;
   return {
     name,
-    id: `${name}@${digest(registers, serial)}`,
+    id: `${name}@${profileDigest(registers, serial)}`,
     title: top.text('title', 80),
-    phases: top.oneOf('phases', [1, 3] as const),
-    line: {
-      baud: line.oneOf('baud', BAUD_RATES),
-      data: line.oneOf('data', [8] as const),
-      parity: line.oneOf('parity', PARITIES),
-      stop: line.oneOf('stop', [1, 2] as const),
+    phases,
+    line: top.has('line') ? parseLine(top.object('line', LINE)) : {},
+    limits: {
+      registers: most,
+      gap: limits.integer('gap', 0, 125),
+      pauseMs: limits.integer('pauseMs', 0, 1_000),
     },
-    limits: { registers: most, pauseMs: limits.integer('pauseMs', 0, 1_000) },
     serial,
     registers,
   };
@@ -102,46 +93,14 @@ export function readingRegisters(profile: Profile, acceptUnproven = false): read
   return profile.registers.filter(({ confidence }) => acceptUnproven || confidence !== 'unproven');
 }
 
-const REGISTER = ['obis', ...PLACE, 'unit', 'decimals', 'scaler'];
-
-function parseRegister(fields: Fields, most: number): ProfileRegister {
-  const obis = fields.text('obis', 19);
-  if (parseObis(obis)?.[0] !== 1) fields.refuse('obis', 'not an OBIS code 1-B:C.D.E of electricity');
-  const place = parsePlace(fields, REGISTER_TYPES, most);
-  const decimals = fields.integer('decimals', 0, MAX_DECIMALS);
-  let scaler = { mantissa: 1, exponent: 0 };
-  if (fields.has('scaler')) {
-    const given = fields.object('scaler', ['mantissa', 'exponent']);
-    scaler = {
-      mantissa: given.integer('mantissa', 1, 1_000_000),
-      exponent: given.integer('exponent', -MAX_DECIMALS, MAX_DECIMALS),
-    };
-  }
-  if (place.type !== 'float32' && decimals < -scaler.exponent) {
-    fields.refuse('decimals', 'fewer than the scaler has: digits of the register would be lost');
-  }
-  return { obis, ...place, unit: fields.oneOf('unit', UNITS), decimals, scaler };
-}
-
-function parseSerial(fields: Fields, most: number): IdentityRegister {
-  return parsePlace(fields, SERIAL_TYPES, most);
-}
-
-function parsePlace(
-  fields: Fields,
-  types: readonly RegisterPlace['type'][],
-  most: number,
-): RegisterPlace & { source: string; confidence: Confidence } {
-  const type = fields.oneOf('type', types);
-  const words = wordsOfType(type);
-  if (words > most) fields.refuse('type', `${words} registers, but limits.registers is ${most}`);
+/** Settings as delivered, as far as a source gives them. */
+function parseLine(line: Fields): Partial<LineSettings> {
+  line.text('source', 200);
   return {
-    fc: fields.oneOf('fc', [3, 4] as const),
-    at: fields.integer('at', 0, 65_536 - words),
-    type,
-    wordOrder: fields.oneOf('wordOrder', WORD_ORDERS),
-    source: fields.text('source', 200),
-    confidence: fields.oneOf('confidence', CONFIDENCES),
+    ...(line.has('baud') ? { baud: line.oneOf('baud', BAUD_RATES) } : {}),
+    ...(line.has('data') ? { data: line.oneOf('data', [8] as const) } : {}),
+    ...(line.has('parity') ? { parity: line.oneOf('parity', PARITIES) } : {}),
+    ...(line.has('stop') ? { stop: line.oneOf('stop', [1, 2] as const) } : {}),
   };
 }
 
@@ -162,20 +121,4 @@ function refuseTwins(
       words.set(key, i);
     }
   }
-}
-
-/** First 16 hex digits of SHA-256 over the JCS form of what the words of a reading mean. */
-function digest(registers: readonly ProfileRegister[], serial: IdentityRegister | undefined): string {
-  const place = ({ fc, at, type, wordOrder }: RegisterPlace): RegisterPlace => ({ fc, at, type, wordOrder });
-  const meaning = {
-    registers: registers.map((register) => ({
-      ...place(register),
-      obis: register.obis,
-      unit: register.unit,
-      decimals: register.decimals,
-      scaler: register.scaler,
-    })),
-    serial: serial === undefined ? null : place(serial),
-  };
-  return createHash('sha256').update(canonicalize(meaning)!).digest('hex').slice(0, 16);
 }

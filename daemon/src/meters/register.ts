@@ -1,12 +1,15 @@
-/** How a value lies in registers; the words of each are in wordsOfType. */
-export const REGISTER_TYPES = ['int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32'] as const;
+/** How a number lies in registers; the words of each are in wordsOfType. */
+export const REGISTER_TYPES = [
+  ...(['int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const),
+  ...(['float32', 'float64'] as const),
+];
 export type RegisterType = (typeof REGISTER_TYPES)[number];
 
 /** `big`: the register with the most significant word comes first. Bytes in a register are always big-endian. */
 export const WORD_ORDERS = ['big', 'little'] as const;
 export type WordOrder = (typeof WORD_ORDERS)[number];
 
-/** `unproven`: sources disagree, or there is none; such a register is read only when the operator accepts it. */
+/** `unproven`: sources disagree, or doubt themselves; such a register is read only when the operator accepts it. */
 export const CONFIDENCES = ['proven', 'single-source', 'unproven'] as const;
 export type Confidence = (typeof CONFIDENCES)[number];
 
@@ -15,11 +18,13 @@ export interface RegisterPlace {
   readonly fc: 3 | 4;
   readonly at: number;
   readonly type: RegisterType;
+  /** `big` where there is but one word. */
   readonly wordOrder: WordOrder;
 }
 
 /** A register times `mantissa` · 10^`exponent` is the value in the profile's unit. */
 export interface Scaler {
+  /** Negative where the meter counts the other direction as positive. */
   readonly mantissa: number;
   readonly exponent: number;
 }
@@ -30,9 +35,25 @@ export interface ProfileRegister extends RegisterPlace {
   readonly scaler: Scaler;
   /** Digits behind the point of the value. */
   readonly decimals: number;
+  /** Words in hex, in the order of their addresses, by which the meter says that it has no number. */
+  readonly missing: string | undefined;
   readonly source: string;
   readonly confidence: Confidence;
 }
+
+/** Characters in registers, two in each, the first in the high byte. */
+export interface TextPlace {
+  readonly fc: 3 | 4;
+  readonly at: number;
+  readonly type: 'text';
+  readonly words: number;
+}
+
+/** Where the meter keeps its serial number. */
+export type IdentityRegister = (RegisterPlace | TextPlace) & {
+  readonly source: string;
+  readonly confidence: Confidence;
+};
 
 const WORDS: Record<RegisterType, number> = {
   int16: 1,
@@ -42,6 +63,7 @@ const WORDS: Record<RegisterType, number> = {
   int64: 4,
   uint64: 4,
   float32: 2,
+  float64: 4,
 };
 
 /** Registers that a value of `type` takes. */

@@ -163,7 +163,7 @@ export class Scheduler<M extends ScheduledMeter> {
 
   /** The serial number, if it is time to read it: at the start, on a new connection, after the meter was away. */
   async #serial(
-    { unit, profile, plan }: M,
+    { unit, profile, plan, acceptUnproven }: M,
     health: Health,
     deadline: number,
     retries: number,
@@ -172,7 +172,7 @@ export class Scheduler<M extends ScheduledMeter> {
     if (health.serialReadAt !== undefined && health.serialReadAt === bus.openings) return undefined;
     for (let attempt = 0; ; attempt++) {
       try {
-        const serial = await readSerial(bus, unit, profile, plan, deadline);
+        const serial = await readSerial(bus, unit, profile, plan, deadline, acceptUnproven);
         health.serialReadAt = bus.openings;
         return serial;
       } catch (error) {

@@ -22,10 +22,10 @@ const FORMS = 'write tcp://HOST:PORT or rtu:///dev/ttyX?baud=9600&parity=none&st
 /**
  * The address of a bus: `tcp://HOST:PORT`, or `rtu:///PATH?baud=…&parity=…&stop=…&data=8`.
  *
- * @param defaults what holds for a serial line where the address says nothing, usually the profile's
- * @throws MetersealError `misuse`, with the right form as hint
+ * @param defaults what holds for a serial line where the address says nothing: what the profile knows of it
+ * @throws MetersealError `misuse`, with the right form as hint; and if neither says speed and parity
  */
-export function parseAddress(text: string, defaults: LineSettings = DEFAULT_LINE): BusAddress {
+export function parseAddress(text: string, defaults: Partial<LineSettings> = DEFAULT_LINE): BusAddress {
   if (text.startsWith('tcp://')) return parseTcp(text);
   if (text.startsWith('rtu://')) return parseRtu(text, defaults);
   return refuse(text, 'neither tcp:// nor rtu://', FORMS);
@@ -51,7 +51,7 @@ function parseTcp(text: string): BusAddress {
   return { kind: 'tcp', host: match[1] ?? match[2]!, port };
 }
 
-function parseRtu(text: string, defaults: LineSettings): BusAddress {
+function parseRtu(text: string, defaults: Partial<LineSettings>): BusAddress {
   const match = /^rtu:\/\/(\/[^?#\s\p{Cc}]{1,255})(?:\?(.*))?$/u.exec(text);
   if (match === null) {
     return refuse(
@@ -70,9 +70,11 @@ function parseRtu(text: string, defaults: LineSettings): BusAddress {
     if (given.has(key)) refuse(text, `${key} stands twice`, 'name every key once');
     given.set(key, value!);
   }
-  const choose = <T extends string | number>(key: string, choices: readonly T[], otherwise: T): T => {
+  const choose = <T extends string | number>(key: string, choices: readonly T[], otherwise?: T): T => {
     const value = given.get(key);
-    if (value === undefined) return otherwise;
+    if (value === undefined) {
+      return otherwise ?? refuse(text, `${key} is missing`, `add ${key}=…: the profile does not know it`);
+    }
     const chosen = choices.find((choice) => String(choice) === value);
     return chosen ?? refuse(text, `${key}=${value.slice(0, 40)}`, `${key} is one of ${choices.join(', ')}`);
   };
@@ -80,9 +82,9 @@ function parseRtu(text: string, defaults: LineSettings): BusAddress {
     kind: 'rtu',
     path: match[1]!,
     baud: choose('baud', BAUD_RATES, defaults.baud),
-    data: choose('data', [8] as const, defaults.data),
+    data: choose('data', [8] as const, 8),
     parity: choose('parity', PARITIES, defaults.parity),
-    stop: choose('stop', [1, 2] as const, defaults.stop),
+    stop: choose('stop', [1, 2] as const, defaults.stop ?? 1),
   };
 }
 

@@ -80,6 +80,28 @@ t.test('zero has no sign, nor what is rounded to it', async (t) => {
   t.equal(float(bitsOf(-0.0006), 3), '-0.001');
 });
 
+t.test('a float64 is taken for the exact binary fraction that it is', async (t) => {
+  const double = (value: number, decimals: number, form: Partial<DecimalForm> = {}): string | undefined => {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, value);
+    const words = Uint16Array.from({ length: 4 }, (_, i) => view.getUint16(2 * i));
+    return decimalOf(words, { type: 'float64', wordOrder: 'big', scaler: ONE, decimals, ...form });
+  };
+  t.equal(double(123_456_789.0123, 3), '123456789.012');
+  t.equal(double(0.1, 6), '0.100000');
+  t.equal(double(2.5, 0), '2');
+  t.equal(double(-0.125, 2), '-0.12');
+  t.equal(double(2 ** 53 - 1, 0), '9007199254740991');
+  t.equal(double(1_234.5, 3, { scaler: { mantissa: 1, exponent: -3 } }), '1.234');
+  t.equal(double(Number.MIN_VALUE, 6), '0.000000', 'the smallest subnormal');
+  t.equal(double(-Number.MIN_VALUE, 6), '0.000000');
+  t.equal(double(Number.MAX_VALUE, 0), undefined, 'more digits than a record takes');
+  for (const none of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    t.equal(double(none, 3), undefined, String(none));
+  }
+  t.equal(integer('float64', [0, 0, 0, 0x4059], ONE, 1, 'little'), '100.0');
+});
+
 t.test('integers keep all their digits', async (t) => {
   t.equal(integer('uint16', [0xffff]), '65535');
   t.equal(integer('int16', [0xffff]), '-1');
@@ -101,6 +123,9 @@ t.test('a scaler is exact', async (t) => {
   t.equal(integer('uint32', [0, 2301], tenth, 1), '230.1');
   t.equal(integer('int32', [0xffff, 0xffff], { mantissa: 1, exponent: -3 }, 3), '-0.001');
   t.equal(integer('uint16', [7], { mantissa: 25, exponent: -2 }, 2), '1.75');
+  t.equal(integer('int32', [0, 725], { mantissa: -1, exponent: -2 }, 2), '-7.25', 'the other direction');
+  t.equal(integer('int32', [0xffff, 0xffff], { mantissa: -1, exponent: 0 }), '1');
+  t.equal(integer('int32', [0, 0], { mantissa: -1, exponent: 0 }), '0');
   t.equal(integer('uint16', [7], { mantissa: 1, exponent: 3 }), '7000');
   t.equal(integer('uint16', [7], { mantissa: 1, exponent: 0 }, 3), '7.000');
   t.equal(

@@ -20,7 +20,7 @@ function profileOf(
     at,
     fc: fcOf(at),
   }));
-  return { ...BASE, limits: { registers: most, pauseMs: 0 }, registers };
+  return { ...BASE, limits: { registers: most, gap: 125, pauseMs: 0 }, registers };
 }
 
 const shapes = (plan: readonly PlannedRead[]): string[] => plan.map(({ fc, count }) => `${fc}/${count}`);
@@ -36,6 +36,34 @@ t.test('gaps of up to nine registers are read along, wider ones are not', async 
   t.same(sorted(planReads(profileOf([0, 11], 80))), ['0+13']);
   t.same(sorted(planReads(profileOf([0, 12], 80))), ['0+2', '12+2']);
 });
+
+t.test('where nobody is known to have read across a gap, none is read along', async (t) => {
+  const { limits, ...profile } = profileOf([0, 2, 5, 7, 20], 80);
+  const plan = (gap: number): string[] =>
+    planReads({ ...profile, limits: { ...limits, gap } })
+      .map(({ at, count }) => `${at}+${count}`)
+      .sort();
+  t.same(plan(0), ['0+4', '20+2', '5+4']);
+  t.same(plan(1), ['0+9', '20+2']);
+});
+
+t.test('registers on which sources disagree are read only if they are accepted', async (t) => {
+  const profile = profileOf([0, 2, 4], 80);
+  const doubtful = profile.registers.map(
+    (register, i): ProfileRegister => (i === 2 ? { ...register, confidence: 'unproven' } : register),
+  );
+  t.same(planReads({ ...profile, registers: doubtful }), [{ fc: 4, at: 0, count: 4 }]);
+  t.same(planReads({ ...profile, registers: doubtful }, true), [{ fc: 4, at: 0, count: 6 }]);
+});
+
+t.test(
+  'a profile on which sources disagree altogether is not read at all until that is accepted',
+  async (t) => {
+    const pac2200 = loadProfile('siemens/pac2200');
+    t.throws(() => planReads(pac2200), { code: 'misuse', hint: /accept-unproven: true/ });
+    t.ok(planReads(pac2200, true).length > 0);
+  },
+);
 
 t.test('no read is longer than the meter allows', async (t) => {
   const plan = planReads(profileOf([0, 2, 4, 6, 8, 10], 6));

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@meterseal/protocol';
 import { MetersealError } from '@meterseal/protocol';
-import { readSerial } from 'meterseal/internal/meters/identity';
+import { readSerial, serialOf } from 'meterseal/internal/meters/identity';
 import { planReads } from 'meterseal/internal/meters/plan';
 import { pollMeter, rederive } from 'meterseal/internal/meters/poll';
 import { loadProfile } from 'meterseal/internal/meters/profile-file';
@@ -133,4 +133,43 @@ t.test('a serial number is read as a whole number', async (t) => {
   t.equal(await reading, String(0x3f80_0000));
   t.match(meter.reads[0], { fc: 3, at: 64_512, count: 2, others: PLAN });
   t.equal(await readSerial(meter, 7, { ...PROFILE, serial: undefined }, PLAN, 5_000), undefined);
+});
+
+t.test('a serial number on which sources disagree is read only if that is accepted', async (t) => {
+  const meter = new Meter();
+  const doubtful = { ...PROFILE, serial: { ...PROFILE.serial!, confidence: 'unproven' as const } };
+  t.equal(await readSerial(meter, 7, doubtful, PLAN, 5_000), undefined);
+  t.equal(meter.reads.length, 0);
+  const reading = readSerial(meter, 7, doubtful, PLAN, 5_000, true);
+  await meter.clock.advance(1_000);
+  t.equal(await reading, String(0x3f80_0000));
+});
+
+t.test(
+  'a serial number that is text comes without its padding, and never as it could not be printed',
+  async (t) => {
+    const serial = { fc: 3, at: 0x5000, type: 'text', words: 4, source: 's', confidence: 'proven' } as const;
+    const of = (bytes: string): string | undefined => {
+      const codes = [...bytes.padEnd(8, '\0')].map((character) => character.charCodeAt(0));
+      return serialOf(
+        Uint16Array.from({ length: 4 }, (_, i) => codes[2 * i]! * 256 + codes[2 * i + 1]!),
+        serial,
+      );
+    };
+    t.equal(of('KB1-0042'), 'KB1-0042');
+    t.equal(of('KB1'), 'KB1');
+    t.equal(of('KB1  \0\0'), 'KB1');
+    t.equal(of(' KB\n1'), '0x204b420a31000000', 'one line in a log');
+    t.equal(of('\u00fcx'), '0xfc78000000000000');
+    t.equal(of(''), undefined, 'none was given to it');
+    t.equal(of('\u00ff'.repeat(8)), undefined);
+  },
+);
+
+t.test('a meter can mark that it has no number', async (t) => {
+  const profile = loadProfile('abb/b23');
+  const value = (words: string): unknown =>
+    rederive(profile, [{ fc: 3, at: 0x5b00, words }]).find(({ obis }) => obis === '1-0:32.7.0');
+  t.same(value('000008fd'), { obis: '1-0:32.7.0', unit: 'V', value: '230.1' });
+  t.same(value('ffffffff'), { obis: '1-0:32.7.0', unit: 'V', quality: 'missing' });
 });

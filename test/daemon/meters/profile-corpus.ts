@@ -3,10 +3,17 @@ export const GOOD = {
   name: 'example/meter',
   title: 'Example meter',
   phases: 1,
-  line: { baud: 9600, data: 8, parity: 'none', stop: 1 },
-  limits: { registers: 20, pauseMs: 5 },
+  line: { baud: 9600, data: 8, parity: 'none', stop: 1, source: 'manual' },
+  limits: { registers: 20, gap: 9, pauseMs: 5 },
   identity: {
-    serial: { fc: 3, at: 64_512, type: 'uint32', wordOrder: 'big', source: 'manual', confidence: 'proven' },
+    serial: {
+      fc: 3,
+      at: 64_512,
+      type: 'uint32',
+      wordOrder: 'big',
+      source: 'manual, other map',
+      confidence: 'proven',
+    },
   },
   registers: [
     {
@@ -17,7 +24,7 @@ export const GOOD = {
       wordOrder: 'big',
       unit: 'kWh',
       decimals: 3,
-      source: 'manual',
+      source: 'manual, other map',
       confidence: 'proven',
     },
     {
@@ -112,7 +119,7 @@ export const BAD: readonly BadProfile[] = [
   ),
   changed('an expression', set('registers.0.value', 'raw * 10'), 'registers[0].value', 'unknown'),
   ...Object.keys(GOOD)
-    .filter((key) => key !== 'identity')
+    .filter((key) => key !== 'identity' && key !== 'line')
     .map((key) => changed(`no ${key}`, set(key, undefined), key, 'missing')),
   ...Object.keys(GOOD.registers[0]!).map((key) =>
     changed(
@@ -171,7 +178,7 @@ export const BAD: readonly BadProfile[] = [
   ),
   changed(
     'an OBIS code twice',
-    set('registers.1.obis', '1-0:1.8.0'),
+    (profile) => Object.assign(profile.registers[1]!, { obis: '1-0:1.8.0', unit: 'kWh' }),
     'registers[1].obis',
     'stands in registers[0] too',
     true,
@@ -194,7 +201,7 @@ export const BAD: readonly BadProfile[] = [
   changed('an address below 0', set('registers.0.at', -1), 'registers[0].at', '0 to 65534'),
   changed('an address beyond the last', set('registers.0.at', 65_535), 'registers[0].at', '0 to 65534', true),
   changed('an address as text', set('registers.0.at', '72'), 'registers[0].at', 'integer'),
-  changed('an unknown type', set('registers.0.type', 'float64'), 'registers[0].type', 'not one of'),
+  changed('an unknown type', set('registers.0.type', 'float16'), 'registers[0].type', 'not one of'),
   changed(
     'an unknown word order',
     set('registers.0.wordOrder', 'middle'),
@@ -214,13 +221,13 @@ export const BAD: readonly BadProfile[] = [
     'a scaler of zero',
     set('registers.1.scaler.mantissa', 0),
     'registers[1].scaler.mantissa',
-    '1 to 1000000',
+    'every reading would be',
   ),
   changed(
-    'a negative scaler',
-    set('registers.1.scaler.mantissa', -1),
+    'a mantissa without measure',
+    set('registers.1.scaler.mantissa', -1_000_001),
     'registers[1].scaler.mantissa',
-    '1 to 1000000',
+    '-1000000 to 1000000',
   ),
   changed(
     'a scaler without measure',
@@ -233,6 +240,114 @@ export const BAD: readonly BadProfile[] = [
     set('registers.0.confidence', 'sure'),
     'registers[0].confidence',
     'not one of',
+  ),
+  changed(
+    'a unit of another quantity',
+    set('registers.0.unit', 'V'),
+    'registers[0].unit',
+    'V under 1-0:1.8.0, which is in Wh or kWh',
+    true,
+  ),
+  changed(
+    'a power for an energy',
+    set('registers.1.unit', 'kWh'),
+    'registers[1].unit',
+    'kWh under 1-0:16.7.0, which is in W or kW',
+    true,
+  ),
+  changed(
+    'a second phase of a meter with one',
+    (profile) => Object.assign(profile.registers[1]!, { obis: '1-0:56.7.0' }),
+    'registers[1].obis',
+    'of a phase that the meter lacks',
+    true,
+  ),
+  changed('gaps without end', set('limits.gap', 126), 'limits.gap', '0 to 125'),
+  changed('no word on gaps', set('limits.gap', undefined), 'limits.gap', 'missing'),
+  changed('line settings that nobody named', set('line.source', undefined), 'line.source', 'missing'),
+  changed(
+    'no word order where there are two words',
+    set('identity.serial.wordOrder', undefined),
+    'identity.serial.wordOrder',
+    'missing',
+  ),
+  changed(
+    'an order of one word',
+    (profile) => Object.assign(profile.registers[1]!, { type: 'int16' }),
+    'registers[1].wordOrder',
+    'one word has no order',
+  ),
+  changed(
+    'an order of the words of a text',
+    (profile) => Object.assign(profile.identity.serial, { type: 'text', words: 4 }),
+    'identity.serial',
+    '',
+  ),
+  replaced(
+    'a text without a length',
+    '"type":"uint32","wordOrder":"big"',
+    '"type":"text"',
+    'identity.serial.words',
+    'missing',
+  ),
+  replaced(
+    'a text without end',
+    '"type":"uint32","wordOrder":"big"',
+    '"type":"text","words":17',
+    'identity.serial.words',
+    '1 to 16',
+  ),
+  replaced(
+    'a number with a length of its own',
+    '"type":"uint32","wordOrder":"big"',
+    '"type":"uint32","words":2,"wordOrder":"big"',
+    'identity.serial.words',
+    'only a text',
+  ),
+  replaced(
+    'a mark for missing that is shorter than the register',
+    '"decimals":3',
+    '"decimals":3,"missing":"ffff"',
+    'registers[0].missing',
+    'not 8 hex digits',
+    true,
+  ),
+  replaced(
+    'a mark for missing that is no hex',
+    '"decimals":3',
+    '"decimals":3,"missing":"FFFFFFFF"',
+    'registers[0].missing',
+    'not 8 hex digits',
+  ),
+  changed(
+    'a proof by one source',
+    set('registers.0.source', 'manual'),
+    'registers[0].confidence',
+    'it takes two that agree',
+  ),
+  changed(
+    'a proof by one source and a comma',
+    set('registers.0.source', 'manual, '),
+    'registers[0].confidence',
+    'it takes two that agree',
+  ),
+  {
+    what: 'properties in another order',
+    text: JSON.stringify(GOOD).replace(
+      '"name":"example/meter","title":"Example meter"',
+      '"title":"Example meter","name":"example/meter"',
+    ),
+    path: 'name',
+    why: 'out of order',
+    beyondSchema: true,
+  },
+  replaced(
+    'properties of a register in another order',
+    '"fc":4,"at":72',
+    '"at":72,"fc":4',
+    'registers[0].fc',
+    'out of order',
+    true,
   ),
   changed('a source that nobody named', set('registers.0.source', ''), 'registers[0].source', '1 to 200'),
   changed(

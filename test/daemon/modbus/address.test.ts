@@ -22,6 +22,20 @@ t.test("what a serial address leaves out is the profile's, or 9600 8N1", async (
   t.match(parseAddress('rtu:///dev/ttyS1?parity=odd', line), { baud: 2400, parity: 'odd', stop: 2 });
 });
 
+t.test('what neither address nor profile says is not guessed', async (t) => {
+  t.throws(() => parseAddress('rtu:///dev/ttyS1', {}), { code: 'misuse', message: /baud is missing/ });
+  t.throws(() => parseAddress('rtu:///dev/ttyS1?baud=9600', {}), {
+    message: /parity is missing/,
+    hint: /add parity=/,
+  });
+  t.match(parseAddress('rtu:///dev/ttyS1?baud=9600', { parity: 'even' }), {
+    parity: 'even',
+    data: 8,
+    stop: 1,
+  });
+  t.match(parseAddress('tcp://127.0.0.1:502', {}), { kind: 'tcp' });
+});
+
 t.test('an address written out is read as the same', async (t) => {
   for (const text of ['tcp://[fe80::1]:502', 'rtu:///dev/serial/by-id/usb-A_B-if00?baud=1200']) {
     const address = parseAddress(text);
