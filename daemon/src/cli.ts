@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   verify: async () => (await import('./commands/verify.js')).registerVerify,
   fsck: async () => (await import('./commands/fsck.js')).registerFsck,
   roster: async () => (await import('./commands/roster.js')).registerRoster,
+  profile: async () => (await import('./commands/profile.js')).registerProfile,
   collector: async () => (await import('./commands/collector.js')).registerCollector,
   demo: async () => (await import('./commands/demo.js')).registerDemo,
 };

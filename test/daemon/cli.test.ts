@@ -70,7 +70,18 @@ t.test('an unknown command or option is misuse', async (t) => {
 t.test('help and version end well', async (t) => {
   const help = await meterseal('--help');
   t.equal(help.code, 0);
-  for (const command of ['run', 'poll', 'status', 'prove', 'verify', 'fsck', 'roster', 'collector', 'demo']) {
+  for (const command of [
+    'run',
+    'poll',
+    'status',
+    'prove',
+    'verify',
+    'fsck',
+    'roster',
+    'profile',
+    'collector',
+    'demo',
+  ]) {
     t.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'), command);
   }
   t.match((await meterseal('--version')).stdout, /^\d+\.\d+\.\d+\n$/);

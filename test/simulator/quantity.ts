@@ -9,6 +9,8 @@ export function quantity(load: LoadState, obis: string): number {
   const [, c, d, e] = /^1-0:(\d+)\.(\d+)\.(\d+)$/.exec(obis)?.map(Number) ?? [];
   if (c === undefined || d === undefined || e === undefined) throw new Error(`unknown OBIS code ${obis}`);
   const { phases, code } = phasesOf(load, c);
+  const tariff = d === 8 ? TARIFFS[e] : undefined;
+  if (tariff !== undefined) return tariff * quantity(load, `1-0:${c}.8.0`);
   const known = d === 7 && e === 124 ? distortion(phases, code) : KNOWN[`${code}.${d}.${e}`]?.(phases, load);
   if (known === undefined) throw new Error(`unknown OBIS code ${obis}`);
   return known;
@@ -38,6 +40,9 @@ const reactive: Formula = (phases) => sum(phases, (phase) => phase.reactive);
 const reactiveEnergy: Formula = (phases) => sum(phases, (phase) => phase.reactiveImported);
 const powerFactor: Formula = (phases, load) => active(phases, load) / apparent(phases, load);
 
+/** What each tariff has of an energy. */
+const TARIFFS: Readonly<Record<number, number>> = { 1: 0.75, 2: 0.25 };
+
 const KNOWN: Readonly<Record<string, Formula>> = {
   '1.7.0': (phases, load) => Math.max(0, active(phases, load)),
   '2.7.0': (phases, load) => Math.max(0, -active(phases, load)),
@@ -53,6 +58,8 @@ const KNOWN: Readonly<Record<string, Formula>> = {
   '2.8.0': exported,
   '3.8.0': reactiveEnergy,
   '4.8.0': () => 0,
+  '9.8.0': (phases, load) =>
+    Math.hypot(imported(phases, load) + exported(phases, load), reactiveEnergy(phases, load)),
   '15.8.0': (phases, load) => imported(phases, load) + exported(phases, load),
   '131.8.0': reactiveEnergy,
 };

@@ -7,7 +7,10 @@ interface Place {
   readonly fc: 3 | 4;
   readonly at: number;
   readonly type: string;
-  readonly wordOrder: 'big' | 'little';
+  /** Not there where there is one word, or a text. */
+  readonly wordOrder?: 'big' | 'little';
+  /** Registers of a text. */
+  readonly words?: number;
 }
 
 interface Register extends Place {
@@ -56,12 +59,12 @@ export class RegisterImage {
     const places = [...this.#file.registers, ...(this.#file.identity ? [this.#file.identity.serial] : [])];
     const known = places.filter((place) => place.fc === fc);
     const first = Math.min(...known.map((place) => place.at));
-    const end = Math.max(...known.map((place) => place.at + lengthOf(place.type)));
+    const end = Math.max(...known.map((place) => place.at + lengthOf(place)));
     if (at < first || at + count > end) return undefined;
     const words = new Array<number>(count).fill(0);
     const load = this.#curve.at(seconds);
     for (const place of known) {
-      if (place.at >= at + count || place.at + lengthOf(place.type) <= at) continue;
+      if (place.at >= at + count || place.at + lengthOf(place) <= at) continue;
       const value = 'obis' in place ? rawValue(place as Register, load) : this.#serial;
       for (const [i, word] of encode(value, place).entries()) {
         const index = place.at + i - at;
@@ -88,14 +91,18 @@ function rawValue({ obis, unit, scaler }: Register, load: ReturnType<LoadCurve['
   return quantity(load, obis) / perUnit / factor;
 }
 
-function lengthOf(type: string): number {
-  return type.endsWith('64') ? 4 : type.endsWith('32') ? 2 : 1;
+function lengthOf({ type, words = 1 }: Place): number {
+  return type.endsWith('64') ? 4 : type.endsWith('32') ? 2 : words;
 }
 
-function encode(value: number, { type, wordOrder }: Place): number[] {
-  const view = new DataView(new ArrayBuffer(8));
-  if (type === 'float32') view.setFloat32(0, value);
-  else view.setBigInt64(0, BigInt(Math.round(value)) << BigInt(64 - 16 * lengthOf(type)));
-  const words = Array.from({ length: lengthOf(type) }, (_, i) => view.getUint16(2 * i));
+function encode(value: number, place: Place): number[] {
+  const { type, wordOrder = 'big' } = place;
+  const length = lengthOf(place);
+  const view = new DataView(new ArrayBuffer(Math.max(8, 2 * length)));
+  if (type === 'text') for (const [i, code] of Buffer.from(String(value)).entries()) view.setUint8(i, code);
+  else if (type === 'float32') view.setFloat32(0, value);
+  else if (type === 'float64') view.setFloat64(0, value);
+  else view.setBigInt64(0, BigInt(Math.round(value)) << BigInt(64 - 16 * length));
+  const words = Array.from({ length }, (_, i) => view.getUint16(2 * i));
   return wordOrder === 'big' ? words : words.reverse();
 }

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.js';
 import { readConfig } from '../config/config.js';
 import { readSecretLine } from '../config/secret-line.js';
 import { exitCodeOf } from '../exit-code.js';
+import { checkBuses } from '../field/check-buses.js';
 import { startField } from '../field/role.js';
 import { boardOf } from '../gate/drivers/open-driver.js';
 import { startGate } from '../gate/role.js';
@@ -19,7 +20,6 @@ import { createLogger } from '../host/logger.js';
 import { softwareId } from '../host/software-id.js';
 import { prepareStateFolder, stateFolder } from '../host/state-folder.js';
 import { lockState } from '../host/state-lock.js';
-import { loadProfile } from '../meters/profile-file.js';
 import { VERSION } from '../version.js';
 
 type RunOptions = { state: string; config?: string; readings?: string };
@@ -120,8 +120,7 @@ async function run(options: RunOptions): Promise<number> {
  * @throws MetersealError `unknown-profile`, `bad-profile`, `bad-config`, `file-missing`, `file-unusable`
  */
 function checkNamedFiles({ field, gate, collectors }: Config): void {
-  const profiles = field.buses.flatMap(({ meters }) => meters.map(({ profile }) => profile));
-  for (const profile of new Set(profiles)) loadProfile(profile);
+  checkBuses(field.buses);
   if (gate.relay !== undefined) boardOf(gate.relay, systemClock);
   for (const { url, tokenFile, caFile } of collectors) {
     if (tokenFile !== undefined) readSecretLine(tokenFile, 'collector token');

@@ -43,20 +43,22 @@ const LIMITS = ['registers', 'gap', 'pauseMs'];
  *
  * @param text the file, JSON5
  * @param name `manufacturer/model` by which it was asked for
- * @throws MetersealError `bad-profile` with the path of what is wrong
+ * @throws MetersealError `bad-profile` with the path of what is wrong, and the register's code
  */
 export function parseProfile(text: string, name: string): Profile {
+  let root: unknown;
   const refuse = (path: string, why: string): never => {
     throw new MetersealError(
       'bad-profile',
-      `couldn't read profile ${JSON.stringify(name)}: ${path}: ${why}`,
+      `couldn't read profile ${JSON.stringify(name)}: ${path}${codeAt(root, path)}: ${why}`,
       {
         hint: 'hw-profiles/profile.schema.json says what belongs into a profile',
       },
     );
   };
   if (!DATA_FILE_NAME.test(name)) refuse('name', 'not manufacturer/model in lower case');
-  const top = new Fields(parseDataFile(text, refuse), '', TOP, refuse);
+  root = parseDataFile(text, refuse);
+  const top = new Fields(root, '', TOP, refuse);
   if (top.has('$schema')) top.text('$schema', 200);
   if (top.text('name', 81) !== name) top.refuse('name', `not ${name}`);
   const phases = top.oneOf('phases', [1, 3] as const);
@@ -91,6 +93,14 @@ export function parseProfile(text: string, name: string): Profile {
 /** The registers of a reading: `unproven` ones only where the operator has accepted them. */
 export function readingRegisters(profile: Profile, acceptUnproven = false): readonly ProfileRegister[] {
   return profile.registers.filter(({ confidence }) => acceptUnproven || confidence !== 'unproven');
+}
+
+/** Of a path below `registers[3]` the code of that register, for people who do not count; empty for other paths. */
+function codeAt(root: unknown, path: string): string {
+  const [, index] = /^registers\[(\d+)\]/.exec(path) ?? [];
+  const registers = (root as { registers?: readonly ({ obis?: unknown } | null)[] } | undefined)?.registers;
+  const obis = index === undefined ? undefined : registers?.[Number(index)]?.obis;
+  return parseObis(obis) === undefined ? '' : ` (${obis})`;
 }
 
 /** Settings as delivered, as far as a source gives them. */

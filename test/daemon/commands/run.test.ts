@@ -117,6 +117,26 @@ t.test('a control port that is taken is refused, and the state folder is free ag
 });
 
 const skip = await cannotBeNobody();
+t.test(
+  'a meter on whose registers sources disagree altogether is read only if that is accepted',
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const meter = { id: 'A', unit: 1, profile: 'siemens/pac2200', holder: {}, 'code-file': 'code' };
+    const buses = (address: string, more: object = {}): Record<string, unknown> => ({
+      field: { buses: [{ address, meters: [{ ...meter, ...more }] }] },
+    });
+    stateWith(folder, buses('tcp://127.0.0.1:1'));
+    const ran = await meterseal('run', '--state', folder);
+    assertRefused(t, ran, 2, 'bad-config', /buses\[0\]\.meters\[0\]\.profile: its sources disagree/);
+    t.match(ran.stderr, /hint: .*accept-unproven: true/);
+    t.strictSame(readdirSync(folder), ['meterseal.yaml']);
+    // Accepted, it comes to the next question: no source says how its line is set.
+    stateWith(folder, buses('rtu:///dev/no-such-port', { 'accept-unproven': true }));
+    assertRefused(t, await meterseal('run', '--state', folder), 2, 'bad-config', /address.*baud is missing/);
+    t.strictSame(readdirSync(folder), ['meterseal.yaml']);
+  },
+);
+
 t.test('a state folder that belongs to somebody else is refused', { skip }, async (t) => {
   const folder = stateWith(temporaryFolder(t));
   chmodSync(folder, 0o755);
