@@ -68,7 +68,7 @@ t.test(
       t.match(await text(page.locator('.ms-finding')), changed, 'that very reading');
       t.match(await text(page.locator('.ms-finding')), 'was changed after the meter gave it');
       t.equal(await page.locator('.ms-m-mark').count(), 1, 'it is marked in the curve of its meter');
-      await takePictures(t, open, url, PICTURES === undefined ? folder : DOCS);
+      await takePictures(t, open, url, folder, PICTURES === undefined ? folder : DOCS);
 
       await button(page, 'Restore').click();
       await note(page).getByText('put back as it was').waitFor();
@@ -135,14 +135,15 @@ async function runDemo(
   t.strictSame(demo.processes(), [], 'Ctrl-C ends everything');
 }
 
-/** The page at two sizes, light and dark. */
+/** The page at two sizes, light and dark; the docs have it as it is on a desk. */
 async function takePictures(
   t: Test,
   open: Awaited<ReturnType<typeof openBrowser>>,
   url: string,
-  folder: string,
+  tmp: string,
+  docs: string,
 ): Promise<void> {
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(docs, { recursive: true });
   for (const [name, look] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await open({ ...look, colorScheme });
@@ -154,7 +155,8 @@ async function takePictures(
       const ground = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
       const brightness = Math.max(...(ground.match(/\d+/g) ?? []).map(Number));
       t.equal(brightness < 128, colorScheme === 'dark', `${colorScheme}: ${ground}`);
-      await page.screenshot({ path: join(folder, `demo-${name}-${colorScheme}.png`), fullPage: true });
+      const path = join(name === 'phone' ? tmp : docs, `demo-${name}-${colorScheme}.png`);
+      await page.screenshot({ path, fullPage: true });
       await page.context().close();
     }
   }
