@@ -19,14 +19,15 @@ export function registerFsck(program: Command): void {
       'Recompute everything that is stored and compare. Exit code 0: clean, 1: damaged, naming what.',
     )
     .option('--state <folder>', 'state folder', './.meterseal')
+    .option('--field-state <folder>', "the field's, where it has its own")
     .option('--json', 'print one JSON object')
-    .action(async (options: { state: string; json?: boolean }) => {
+    .action(async (options: { state: string; fieldState?: string; json?: boolean }) => {
       process.exitCode = await fsck(options);
     });
 }
 
-async function fsck(options: { state: string; json?: boolean }): Promise<number> {
-  const state = stateFolder(options.state);
+async function fsck(options: { state: string; fieldState?: string; json?: boolean }): Promise<number> {
+  const state = stateFolder(options.state, { fieldState: options.fieldState });
   if (!existsSync(state.chainDatabase)) {
     throw new MetersealError('file-missing', `couldn't check state: there is no chain in ${state.root}`, {
       hint: 'Name the state folder with --state.',

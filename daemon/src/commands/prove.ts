@@ -8,7 +8,7 @@ import { chainProof } from '../chain/prove.js';
 import { writeFileAtomically } from '../host/private-file.js';
 import { stateFolder } from '../host/state-folder.js';
 
-type ProveOptions = { state: string; meter: string; seq: string; output: string };
+type ProveOptions = { state: string; fieldState?: string; meter: string; seq: string; output: string };
 
 export function registerProve(program: Command): void {
   program
@@ -17,6 +17,7 @@ export function registerProve(program: Command): void {
       'Write the proof of one reading: record, entries, inclusion proofs and checkpoint in one file.',
     )
     .option('--state <folder>', 'state folder', './.meterseal')
+    .option('--field-state <folder>', "the field's, where it has its own")
     .requiredOption('--meter <id>', 'meter ID')
     .requiredOption('--seq <n>', 'number of the reading')
     .requiredOption('-o, --output <file>', 'proof file; it holds personal data')
@@ -32,7 +33,7 @@ async function prove(options: ProveOptions): Promise<void> {
       { hint: '`meterseal status` names the meters and how far each has been recorded.' },
     );
   }
-  const state = stateFolder(options.state);
+  const state = stateFolder(options.state, { fieldState: options.fieldState });
   if (!existsSync(state.fieldDatabase) || !existsSync(state.chainDatabase)) {
     throw new MetersealError('file-missing', `couldn't prove reading: there is no box in ${state.root}`, {
       hint: 'Name the state folder with --state.',

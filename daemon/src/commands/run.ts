@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { loadEngine } from '@meterseal/native';
 import { MetersealError } from '@meterseal/protocol';
 import type { Command } from 'commander';
+import { Argument } from 'commander';
 import { startChain } from '../chain/role.js';
 import type { Config } from '../config/config.js';
 import { readConfig } from '../config/config.js';
@@ -18,44 +19,85 @@ import { isTimesyncSynchronised } from '../host/clock-state.js';
 import { HttpClient } from '../host/http-client.js';
 import { createLogger } from '../host/logger.js';
 import { softwareId } from '../host/software-id.js';
-import { prepareStateFolder, stateFolder } from '../host/state-folder.js';
+import type { RoleName } from '../host/state-folder.js';
+import { prepareStateFolder, ROLES, stateFolder } from '../host/state-folder.js';
 import { lockState } from '../host/state-lock.js';
 import { VERSION } from '../version.js';
 
-type RunOptions = { state: string; config?: string; readings?: string };
+type RunOptions = { state: string; config?: string; sockets?: string; readings?: string };
 
 export function registerRun(program: Command): void {
   program
     .command('run')
-    .description('Run the box: field, chain and gate in one process, until SIGTERM or SIGINT.')
+    .description('Run the box, or one of its roles, until SIGTERM or SIGINT.')
+    .addArgument(
+      new Argument('[role]', 'this one alone; all of them in one process if not given').choices(ROLES),
+    )
     .option('--state <folder>', 'state folder', './.meterseal')
+    .option('--sockets <folder>', 'where the roles meet; else run/ of the state folder')
     .option('--config <file>', 'configuration; else meterseal.yaml of the state folder')
     .option('--readings <n>', 'record so many readings per meter, then rest')
-    .action(async (options: RunOptions) => {
-      process.exitCode = await run(options);
+    .action(async (role: RoleName | undefined, options: RunOptions) => {
+      process.exitCode = await run(role === undefined ? ROLES : [role], options);
     });
 }
 
 type Role = { stop(): Promise<void>; readonly failed: Promise<MetersealError> };
 
-async function run(options: RunOptions): Promise<number> {
+async function run(roles: readonly RoleName[], options: RunOptions): Promise<number> {
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   const clock = systemClock;
-  const state = stateFolder(options.state);
+  const state = stateFolder(options.state, { sockets: options.sockets });
   const config = readConfig(resolve(options.config ?? state.config));
   const mostReadings =
     options.readings === undefined ? undefined : positiveInteger(options.readings, '--readings');
-  checkNamedFiles(config);
+  checkNamedFiles(config, roles);
   // From here on: who is asked to stop while it starts, starts, and stops in order.
   const asked = stopSignal();
-  prepareStateFolder(state);
+  prepareStateFolder(state, roles);
   const unlock = await lockState(state.lock);
 
   const log = createLogger(config.log);
   const { engine, why } = loadEngine();
-  log.info({ version: VERSION, engine: engine.name, why, state: state.root }, 'starting');
+  log.info({ version: VERSION, roles, engine: engine.name, why, state: state.root }, 'starting');
   const common = { clock, random, log, platformId: config.platformId };
   const collectorKeys = config.collectors.map(({ key }) => key);
+  // In this order: whoever comes later talks to those before.
+  const start: Record<RoleName, () => Promise<Role>> = {
+    chain: () =>
+      startChain({
+        ...common,
+        stateDir: state.root,
+        engine,
+        collectorKeys,
+        clockState: () => (isTimesyncSynchronised() ? 'synchronised' : 'unsynchronised'),
+        session: { lifeMs: config.chain.sessionLifeMs, readings: config.chain.sessionReadings },
+        sockets: state.sockets,
+      }),
+    field: () =>
+      startField({
+        ...common,
+        config,
+        state,
+        engine,
+        box: createBox(random),
+        software: softwareId(VERSION),
+        synchronised: isTimesyncSynchronised,
+        ...(mostReadings === undefined ? {} : { mostReadings }),
+      }),
+    gate: () =>
+      startGate({
+        ...common,
+        stateDir: state.gate,
+        control: config.gate.control,
+        comparison: config.gate.comparison,
+        ...(config.gate.relay === undefined ? {} : { relay: config.gate.relay }),
+        maxLeaseMs: config.gate.maxLeaseMs,
+        collectorKeys,
+        crypto: engine,
+        sockets: state.sockets,
+      }),
+  };
   const started: Role[] = [];
   const stopAll = async (): Promise<void> => {
     // In the order that keeps the promises: isolated first, then no new readings, then the last commit.
@@ -63,39 +105,7 @@ async function run(options: RunOptions): Promise<number> {
     await unlock();
   };
   try {
-    const chain = await startChain({
-      ...common,
-      stateDir: state.root,
-      engine,
-      collectorKeys,
-      clockState: () => (isTimesyncSynchronised() ? 'synchronised' : 'unsynchronised'),
-      session: { lifeMs: config.chain.sessionLifeMs, readings: config.chain.sessionReadings },
-      sockets: state.sockets,
-    });
-    started.push(chain);
-    const field = await startField({
-      ...common,
-      config,
-      state,
-      engine,
-      box: createBox(random),
-      software: softwareId(VERSION),
-      synchronised: isTimesyncSynchronised,
-      ...(mostReadings === undefined ? {} : { mostReadings }),
-    });
-    started.push(field);
-    const gate = await startGate({
-      ...common,
-      stateDir: state.gate,
-      control: config.gate.control,
-      comparison: config.gate.comparison,
-      ...(config.gate.relay === undefined ? {} : { relay: config.gate.relay }),
-      maxLeaseMs: config.gate.maxLeaseMs,
-      collectorKeys,
-      crypto: engine,
-      sockets: state.sockets,
-    });
-    started.push(gate);
+    for (const role of roles) started.push(await start[role]());
     log.info('running');
     const end = await Promise.race([asked, ...started.map((role) => role.failed)]);
     if (typeof end === 'string') {
@@ -119,9 +129,11 @@ async function run(options: RunOptions): Promise<number> {
  *
  * @throws MetersealError `unknown-profile`, `bad-profile`, `bad-config`, `file-missing`, `file-unusable`
  */
-function checkNamedFiles({ field, gate, collectors }: Config): void {
+function checkNamedFiles({ field, gate, collectors }: Config, roles: readonly RoleName[]): void {
+  if (roles.includes('gate') && gate.relay !== undefined) boardOf(gate.relay, systemClock);
+  // The secrets of the field are closed to the others.
+  if (!roles.includes('field')) return;
   checkBuses(field.buses);
-  if (gate.relay !== undefined) boardOf(gate.relay, systemClock);
   for (const { url, tokenFile, caFile } of collectors) {
     if (tokenFile !== undefined) readSecretLine(tokenFile, 'collector token');
     new HttpClient(caFile === undefined ? { url } : { url, caFile }, 'the collector').close();

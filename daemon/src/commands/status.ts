@@ -19,16 +19,17 @@ export function registerStatus(program: Command): void {
     .command('status')
     .description('Show what the roles of a running box say of themselves. Exit code 1 if none of them runs.')
     .option('--state <folder>', 'state folder', './.meterseal')
+    .option('--sockets <folder>', 'where the roles meet; else run/ of the state folder')
     .option('--json', 'print one JSON object')
-    .action(async (options: { state: string; json?: boolean }) => {
-      const status = await askStatus(options.state);
+    .action(async (options: { state: string; sockets?: string; json?: boolean }) => {
+      const status = await askStatus(options.state, options.sockets);
       process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : statusText(status));
       process.exitCode = Object.values(status).every((role) => role === null) ? EXIT.no : EXIT.well;
     });
 }
 
-export async function askStatus(state: string): Promise<BoxStatus> {
-  const { sockets } = stateFolder(state);
+export async function askStatus(state: string, socketFolder?: string): Promise<BoxStatus> {
+  const { sockets } = stateFolder(state, { sockets: socketFolder });
   const ask = async <T>(socketPath: string, name: string): Promise<T | null> => {
     try {
       return await new HttpClient({ socketPath }, name).json<T>({

@@ -1,9 +1,11 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { basename } from 'node:path';
 import type { ErrorBody, ErrorCode } from '@meterseal/protocol';
 import { isMetersealError, MetersealError } from '@meterseal/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import { fastify } from 'fastify';
+import { inheritedSocket } from './inherited-socket.js';
 import type { Logger } from './logger.js';
 import { MAX_SOCKET_PATH_BYTES } from './state-folder.js';
 
@@ -60,11 +62,13 @@ export function createApiServer(options: { readonly bodyLimit: number; readonly 
 }
 
 /**
- * Listens on a Unix socket that only this user can open.
+ * Listens on a Unix socket that only this user can open, or on the one of that name that this process was given.
  *
  * @throws MetersealError `socket-path-too-long`, `address-in-use`, `file-unusable`
  */
 export async function listenOnSocket(app: ApiServer, path: string): Promise<void> {
+  const fd = inheritedSocket(basename(path, '.sock'), process.env, process.pid);
+  if (fd !== undefined) return listenOnInherited(app, fd, path);
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES) {
     throw new MetersealError(
@@ -94,8 +98,21 @@ export async function listenOnSocket(app: ApiServer, path: string): Promise<void
   }
 }
 
+/** The framework's own way to listen wants an address to tell of, and such a socket has none for Node. */
+async function listenOnInherited(app: ApiServer, fd: number, path: string): Promise<void> {
+  await app.ready();
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', (cause: NodeJS.ErrnoException) => {
+      const message = `couldn't listen on ${path}: the socket that was passed on: ${cause.code ?? 'failed'}`;
+      reject(new MetersealError('file-unusable', message, { hint: 'Look at the socket unit.', cause }));
+    });
+    app.server.listen({ fd }, resolve);
+  });
+}
+
 /** Stops listening and ends every connection, also those with a request under way. */
 export async function stopApiServer(app: ApiServer): Promise<void> {
+  app.server.closeAllConnections();
   await app.close();
 }
 

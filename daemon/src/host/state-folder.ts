@@ -32,9 +32,18 @@ export type StateFolder = {
   readonly collector: string;
 };
 
-export function stateFolder(path: string): StateFolder {
+/** What is somewhere else than in the state folder: as services the roles have a state folder and a user each. */
+export type Elsewhere = {
+  /** Folder of the sockets. */
+  readonly sockets?: string | undefined;
+  /** The field's state folder. */
+  readonly fieldState?: string | undefined;
+};
+
+export function stateFolder(path: string, elsewhere: Elsewhere = {}): StateFolder {
   const root = resolve(path);
-  const run = join(root, 'run');
+  const run = resolve(elsewhere.sockets ?? join(root, 'run'));
+  const field = join(resolve(elsewhere.fieldState ?? root), 'field');
   return {
     root,
     config: join(root, 'meterseal.yaml'),
@@ -49,9 +58,9 @@ export function stateFolder(path: string): StateFolder {
       field: join(run, 'field.sock'),
       gate: join(run, 'gate.sock'),
     },
-    field: join(root, 'field'),
-    fieldDatabase: join(root, 'field', 'field.db'),
-    identityKeys: join(root, 'field', 'keys'),
+    field,
+    fieldDatabase: join(field, 'field.db'),
+    identityKeys: join(field, 'keys'),
     chain: join(root, 'chain'),
     chainDatabase: join(root, 'chain', 'chain.db'),
     logKey: join(root, 'chain', 'log.key'),
@@ -61,12 +70,17 @@ export function stateFolder(path: string): StateFolder {
   };
 }
 
+export const ROLES = ['chain', 'field', 'gate'] as const;
+export type RoleName = (typeof ROLES)[number];
+
 /**
- * Makes the folders, 0700, and refuses what is not safe or not possible before anything is started or made.
+ * Makes the folders, 0700, and refuses what is not safe or not possible before anything is started or made. A folder of
+ * sockets that is elsewhere is not made: it belongs to whoever lets the roles meet there.
  *
+ * @param roles whose folders are made
  * @throws MetersealError `state-readonly`, `file-unusable`, `socket-path-too-long`
  */
-export function prepareStateFolder(state: StateFolder): void {
+export function prepareStateFolder(state: StateFolder, roles: readonly RoleName[] = ROLES): void {
   for (const path of Object.values(state.sockets)) {
     const bytes = Buffer.byteLength(path);
     if (bytes > MAX_SOCKET_PATH_BYTES) {
@@ -78,9 +92,9 @@ export function prepareStateFolder(state: StateFolder): void {
     }
   }
   makePrivateFolder(state.root, { mayBeLink: true });
-  for (const path of [state.run, state.field, state.identityKeys, state.chain, state.gate]) {
-    makePrivateFolder(path);
-  }
+  if (state.run === join(state.root, 'run')) makePrivateFolder(state.run);
+  const own = { chain: [state.chain], field: [state.field, state.identityKeys], gate: [state.gate] };
+  for (const path of roles.flatMap((role) => own[role])) makePrivateFolder(path);
 }
 
 /**

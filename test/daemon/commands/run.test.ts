@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -102,6 +102,43 @@ t.test('a state folder that is in use is refused, and the one that uses it goes 
   first.signal('SIGTERM');
   t.equal(await first.end(), 0, 'a daemon that is asked to stop ends well');
 });
+
+t.test(
+  'each role runs by itself, with a state folder of its own, and they meet at their sockets',
+  async (t) => {
+    const root = temporaryFolder(t);
+    const sockets = join(root, 'sockets');
+    mkdirSync(sockets);
+    const config = join(stateWith(root), 'meterseal.yaml');
+    const start = async (role: string): Promise<RunningCommand> => {
+      const place = ['--state', join(root, role), '--sockets', sockets, '--config', config];
+      const running = new RunningCommand(t, 'run', role, ...place);
+      await running.shows(/"msg":"running"/);
+      return running;
+    };
+    // In any order: whoever needs another waits for it.
+    const running = [await start('gate'), await start('field'), await start('chain')];
+    t.match(await askStatus(root, sockets), {
+      chain: { height: 1 },
+      field: { meters: [] },
+      gate: { state: 'isolated', assured: true },
+    });
+    for (const [role, own] of [
+      ['chain', ['chain', 'checkpoint', 'lock', 'policy']],
+      ['field', ['field', 'lock']],
+      ['gate', ['gate', 'lock']],
+    ] as const) {
+      const found = readdirSync(join(root, role)).filter((name) => name !== 'lock-journal');
+      t.strictSame(found.sort(), own, role);
+    }
+    for (const one of running) {
+      one.signal('SIGTERM');
+      t.equal(await one.end(), 0);
+    }
+    const refused = await meterseal('run', 'collector');
+    t.equal(refused.code, 2, 'no role');
+  },
+);
 
 t.test('a control port that is taken is refused, and the state folder is free again', async (t) => {
   const taken = createServer();

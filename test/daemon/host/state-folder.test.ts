@@ -29,6 +29,21 @@ t.test('everything lies under the folder that is named, by its absolute path', (
   t.end();
 });
 
+t.test('a role makes its own folders, and leaves a folder of sockets that is elsewhere alone', (t) => {
+  const root = temporaryFolder(t);
+  const sockets = join(root, 'sockets');
+  const state = stateFolder(join(root, 'gate'), { sockets, fieldState: join(root, 'field') });
+  prepareStateFolder(state, ['gate']);
+  t.ok(existsSync(state.gate));
+  t.strictSame(
+    [state.chain, state.field, sockets, join(root, 'gate', 'run')].filter((path) => existsSync(path)),
+    [],
+  );
+  t.equal(state.sockets.proof, join(sockets, 'proof.sock'));
+  t.equal(state.fieldDatabase, join(root, 'field', 'field', 'field.db'));
+  t.end();
+});
+
 t.test('a folder that others can enter is closed to them', (t) => {
   const root = temporaryFolder(t);
   chmodSync(root, 0o755);
