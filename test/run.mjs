@@ -7,11 +7,11 @@ import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setUpNodeRed } from '../daemon/setup/node-red.mjs';
 import { root, setUpOrExit } from '../daemon/setup/set-up.mjs';
-import { setUpBrowser } from './set-up-browser.mjs';
+import { setUpDebian } from './set-up-debian.mjs';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-setUpOrExit(() => setUpNodeRed({ forTests: true }), setUpBrowser);
+setUpOrExit(() => setUpNodeRed({ forTests: true }), setUpDebian);
 await step('lint', 'node_modules/.bin/biome', ['check', '.'], () => ({}), { show: true });
 const rust = { folder: 'native' };
 await step('Rust format', 'cargo', ['fmt', '--check'], () => ({}), rust);
