@@ -55,7 +55,7 @@ function lint(files: readonly string[], { json }: { json?: true }): number {
       ? `${JSON.stringify({ profiles: findings.length, refused })}\n`
       : [
           ...refused.map(({ file, refused: why }) => `${file}: ${why}`),
-          `${findings.length} profiles, ${refused.length} refused`,
+          `${findings.length} ${findings.length === 1 ? 'profile' : 'profiles'}, ${refused.length} refused`,
           '',
         ].join('\n'),
   );

@@ -40,7 +40,7 @@ t.test('the lint tells people which register it means', async (t) => {
   t.equal(ran.code, 1);
   t.equal(
     ran.stdout,
-    `${file}: registers[0].unit (1-0:1.8.0): V under 1-0:1.8.0, which is in Wh or kWh\n1 profiles, 1 refused\n`,
+    `${file}: registers[0].unit (1-0:1.8.0): V under 1-0:1.8.0, which is in Wh or kWh\n1 profile, 1 refused\n`,
   );
 });
 
