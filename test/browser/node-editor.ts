@@ -33,6 +33,8 @@ export async function openEditor(page: Page, url: string): Promise<void> {
     state: 'attached',
   });
   await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
+  // A notice stands for seconds before the buttons of a dialog.
+  await page.addStyleTag({ content: '#red-ui-notifications { display: none }' });
 }
 
 /** Imports one of our examples through the menu, as a person would. */
