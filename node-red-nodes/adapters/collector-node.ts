@@ -1,6 +1,7 @@
+import { systemClock } from '@meterseal/node-red-meterseal/core';
 import { MetersealError } from '@meterseal/protocol';
 import { CollectorController } from '../controllers/collector.js';
-import { callback, inBackground, onClose, setUp, tell } from './guard.js';
+import { callback, onClose, setUp, tell } from './guard.js';
 import { linkOf } from './link-node.js';
 import { isSet, numberOf, portOf, textOf } from './properties.js';
 import type { NodeConfig, NodeConstructor, Red, RedNode, Status, TlsConfigNode } from './red.js';
@@ -8,57 +9,43 @@ import { Badge } from './status-badge.js';
 
 const WORDS = 'meterseal-collector.status';
 
+const FAILED: Status = { fill: 'red', shape: 'ring', text: `${WORDS}.error` };
+
 /** Source: each reading, as soon as it is stored. */
 export function collectorNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
     const badge = new Badge(this);
-    const fail = (error: unknown): void => {
-      badge.show({ fill: 'red', shape: 'ring', text: `${WORDS}.error` });
-      tell(this, error);
-    };
-    setUp(this, () => {
-      try {
-        start(red, this, config, badge, fail);
-      } catch (error) {
-        badge.show({ fill: 'red', shape: 'ring', text: `${WORDS}.error` });
-        throw error;
-      }
-    });
+    // Until it listens: what keeps it from that throws on the way.
+    badge.show(FAILED);
+    setUp(red, this, () => start(red, this, config, badge));
   };
 }
 
-function start(
-  red: Red,
-  node: RedNode,
-  config: NodeConfig,
-  badge: Badge,
-  fail: (error: unknown) => void,
-): void {
+function start(red: Red, node: RedNode, config: NodeConfig, badge: Badge): void {
   const quietMs = 1_000 * numberOf(config, 'quietAfter', { standard: 120, least: 0, most: 604_800 });
-  const listening: Status = { fill: 'green', shape: 'ring', text: `${WORDS}.listening` };
   const quiet: Status = { fill: 'yellow', shape: 'ring', text: `${WORDS}.quiet` };
   const controller: CollectorController = new CollectorController(serverOf(red, node, config), {
     link: linkOf(red, config),
+    clock: systemClock,
     send: callback(node, (message) => {
       node.send(message);
       badge.showFor({ fill: 'green', shape: 'dot', text: `${controller.received}` }, quietMs, quiet);
     }),
-    onError: (error) => tell(node, error),
+    onListening: callback(node, (port) => {
+      node.log(`listening on port ${port}`);
+      badge.showFor({ fill: 'green', shape: 'ring', text: `${WORDS}.listening` }, quietMs, quiet);
+    }),
+    onError: (error) => {
+      badge.show(FAILED);
+      tell(node, error);
+    },
   });
+  badge.show({ fill: 'grey', shape: 'ring', text: `${WORDS}.starting` });
+  controller.start();
   onClose(node, async () => {
     badge.close();
     await controller.close();
-  });
-  badge.show({ fill: 'grey', shape: 'ring', text: `${WORDS}.starting` });
-  inBackground(node, async () => {
-    try {
-      const port = await controller.start();
-      node.log(`listening on port ${port}`);
-      if (controller.received === 0) badge.showFor(listening, quietMs, quiet);
-    } catch (error) {
-      fail(error);
-    }
   });
 }
 

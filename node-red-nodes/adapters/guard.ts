@@ -1,5 +1,5 @@
 import { isMetersealError } from '@meterseal/protocol';
-import type { HttpHandler, HttpRequest, HttpResponse, Message, RedNode, Send } from './red.js';
+import type { HttpHandler, HttpRequest, HttpResponse, Message, Red, RedNode, Send } from './red.js';
 
 /**
  * The one way from Node-RED into our code. Whatever a callback throws or rejects with becomes an error of its node, which
@@ -10,12 +10,15 @@ import type { HttpHandler, HttpRequest, HttpResponse, Message, RedNode, Send } f
 /** How long closing may take before Node-RED goes on; what is left ends by itself. */
 const CLOSE_MS = 900;
 
-/** Makes a node: what its set-up throws is the node's error, and leaves the node standing. */
-export function setUp(node: RedNode, make: () => void): void {
+/**
+ * Makes a node: what its set-up throws is the node's error, and leaves the node standing. It is told when the flows have
+ * started: before that no Catch node hears it.
+ */
+export function setUp(red: Red, node: RedNode, make: () => void): void {
   try {
     make();
   } catch (error) {
-    tell(node, error);
+    red.events.once('flows:started', () => tell(node, error));
   }
 }
 
@@ -41,11 +44,6 @@ export function onClose(node: RedNode, close: (removed: boolean) => Promise<void
       .catch((error: unknown) => tell(node, error))
       .then(end, end);
   });
-}
-
-/** Work that nobody waits for. */
-export function inBackground(node: RedNode, work: () => Promise<void>): void {
-  attempt(work).catch((error: unknown) => tell(node, error));
 }
 
 /** A callback for our own controllers: what it throws is the node's error. */

@@ -27,7 +27,7 @@ export function linkNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
     const node = this as LinkNode;
-    setUp(node, () => {
+    setUp(red, node, () => {
       const comparisonHost = textOf(config, 'comparisonHost');
       const platform = nodeOf(red, config, 'platform', isPlatformNode).platform!;
       const settings = {

@@ -21,7 +21,7 @@ export function platformNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
     const node = this as PlatformNode;
-    setUp(node, () => {
+    setUp(red, node, () => {
       node.platform = platformOf(requiredText(config, 'platformId'), policyOf(red, config));
     });
   };

@@ -42,6 +42,7 @@ export interface HttpResponse {
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
 export interface Red {
+  readonly events: { once(event: 'flows:started', handler: () => void): void };
   readonly nodes: {
     createNode(node: RedNode, config: NodeConfig): void;
     getNode(id: string): RedNode | null;

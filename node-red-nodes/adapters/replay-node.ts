@@ -14,7 +14,7 @@ const PER_TURN = 50;
 export function replayNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
-    setUp(this, () => {
+    setUp(red, this, () => {
       const link = linkOf(red, config);
       const badge = new Badge(this);
       const meter = textOf(config, 'meter');

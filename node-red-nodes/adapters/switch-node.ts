@@ -17,7 +17,7 @@ const LOOKS: Record<SwitchView['state'], Pick<Status, 'fill' | 'shape'>> = {
 export function switchNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
-    setUp(this, () => {
+    setUp(red, this, () => {
       const link = linkOf(red, config);
       const badge = new Badge(this);
       const show = ({ state }: SwitchView): void =>

@@ -14,7 +14,7 @@ const OUTPUTS: readonly Verdict[] = ['verified', 'tampered', 'unverifiable'];
 export function verifyNode(red: Red): NodeConstructor {
   return function (this: RedNode, config) {
     red.nodes.createNode(this, config);
-    setUp(this, () => {
+    setUp(red, this, () => {
       const badge = new Badge(this);
       const controller: VerifyController = new VerifyController(
         {

@@ -9,7 +9,7 @@ import type {
   StoredReading,
 } from '@meterseal/node-red-meterseal/core';
 import { openCollector, openCollectorKey, tcpGateLink } from '@meterseal/node-red-meterseal/core';
-import { MetersealError, toBase64 } from '@meterseal/protocol';
+import { isMetersealError, MetersealError, toBase64 } from '@meterseal/protocol';
 import { Audience } from './audience.js';
 import { folderIsFree, holdFolder } from './folder-handover.js';
 import type { Platform } from './platform.js';
@@ -38,6 +38,9 @@ export type LinkTools = {
   readonly onError: (error: unknown) => void;
 };
 
+/** Milliseconds between a write that failed and opening the files again, and between two tries of that. */
+const MEND_MS = 5_000;
+
 /**
  * One collector with its key, its files and its way to one platform's gate. Several nodes use it: what comes in, the
  * windows and the comparisons of all of them go through here.
@@ -46,6 +49,8 @@ export class LinkController {
   readonly stored: Audience<readonly StoredReading[]>;
   readonly switched: Audience<SwitchView>;
   readonly compared: Audience<ComparisonResult>;
+  /** Told when the files were opened anew after a write had failed: the collector before is closed. */
+  readonly reopened: Audience<Collector>;
   readonly #settings: LinkSettings;
   readonly #tools: LinkTools;
   readonly #watch: SwitchWatch;
@@ -56,6 +61,8 @@ export class LinkController {
   #next: Promise<ComparisonResult> | undefined;
   #held: { readonly run: Promise<ComparisonResult>; readonly letGo: () => void } | undefined;
   #closing: Promise<void> | undefined;
+  readonly #closed = new AbortController();
+  #isMending = false;
 
   constructor(settings: LinkSettings, tools: LinkTools) {
     this.#settings = { ...settings, dir: resolve(settings.dir) };
@@ -63,6 +70,7 @@ export class LinkController {
     this.stored = new Audience(tools.onError);
     this.switched = new Audience(tools.onError);
     this.compared = new Audience(tools.onError);
+    this.reopened = new Audience(tools.onError);
     const { control } = settings;
     this.#watch = new SwitchWatch(
       control.comparisonHost ?? control.host,
@@ -159,6 +167,20 @@ export class LinkController {
     await run?.catch(() => {});
   }
 
+  /**
+   * Somebody has seen a failure. After a write that failed only opening again shows what is on the disk: that is done here,
+   * as often as it takes.
+   */
+  failed(error: unknown): void {
+    if (!isMetersealError(error, 'commit-failed', 'disk-full') || this.#isMending) return;
+    this.#isMending = true;
+    this.#mend()
+      .catch(this.#tools.onError)
+      .finally(() => {
+        this.#isMending = false;
+      });
+  }
+
   /** Ends what is under way and closes the files. Resolves when the folder is free. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -181,6 +203,28 @@ export class LinkController {
     });
   }
 
+  async #mend(): Promise<void> {
+    const { clock, onError } = this.#tools;
+    const { signal } = this.#closed;
+    for (;;) {
+      await clock.sleep(MEND_MS, signal);
+      if (signal.aborted) return;
+      const before = this.#opening;
+      const handover = holdFolder(this.#settings.dir);
+      try {
+        await (await before?.catch(() => undefined))?.close();
+      } finally {
+        handover();
+      }
+      if (this.#opening === before) this.#opening = undefined;
+      try {
+        return this.reopened.tell(await this.collector());
+      } catch (error) {
+        if (!signal.aborted) onError(error);
+      }
+    }
+  }
+
   #start(maxMs?: number): Promise<ComparisonResult> {
     const run = this.#compare(maxMs);
     this.#running = run;
@@ -198,9 +242,14 @@ export class LinkController {
 
   async #compare(maxMs: number | undefined): Promise<ComparisonResult> {
     const collector = await this.collector();
-    const result = await collector.compare(maxMs === undefined ? {} : { maxMs });
-    this.compared.tell(result);
-    return result;
+    try {
+      const result = await collector.compare(maxMs === undefined ? {} : { maxMs });
+      this.compared.tell(result);
+      return result;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
   }
 
   #untilConnected(): Promise<void> {
@@ -214,11 +263,12 @@ export class LinkController {
   }
 
   async #close(): Promise<void> {
+    this.#closed.abort();
     const handover = holdFolder(this.#settings.dir);
     try {
       const opening = this.#opening;
       this.#held = undefined;
-      this.#gate.cut();
+      this.#gate.end();
       if (opening !== undefined) await (await opening.catch(() => undefined))?.close();
     } finally {
       handover();

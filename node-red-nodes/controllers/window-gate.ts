@@ -9,6 +9,9 @@ export interface WindowObserver {
   answered(request: LeaseRequest, result: LeaseResult | undefined, port: number, granted: number): void;
 }
 
+/** Milliseconds that a gate has for a release when the link closes: the switch isolates by itself when the lease ends. */
+const LAST_RELEASE_MS = 500;
+
 /**
  * The gate as the collector's core reaches it, with two additions: somebody watches, and a window can be held. A held
  * window is a comparison that has its lease and waits before its first request, until it is let go or cut short.
@@ -18,6 +21,9 @@ export class WindowGate implements GateLink {
   readonly #observer: WindowObserver;
   #hold: Hold | undefined;
   #open: Window | undefined;
+  /** Ends the request that is under way. */
+  #asking = new AbortController();
+  #isEnding = false;
 
   constructor(gate: GateLink, observer: WindowObserver) {
     this.#gate = gate;
@@ -39,14 +45,25 @@ export class WindowGate implements GateLink {
   cut(): void {
     this.#hold?.cut();
     this.#open?.close();
+    this.#asking.abort();
+    this.#asking = new AbortController();
+  }
+
+  /** As `cut`, for good: a window that is open is released if the gate answers at once, and no other is opened. */
+  end(): void {
+    this.#isEnding = true;
+    this.cut();
   }
 
   async ask(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const asked = readLeaseRequest(new ByteReader(request, 'bad-message'));
+    if (this.#isEnding && asked.action === 'connect') {
+      throw new MetersealError('unreachable', "couldn't take lease: the link is being closed");
+    }
     this.#observer.asked(asked);
     let answer: Uint8Array;
     try {
-      answer = await this.#gate.ask(request, signal);
+      answer = await this.#gate.ask(request, this.#until(signal));
     } catch (error) {
       this.#observer.answered(asked, undefined, 0, 0);
       throw error;
@@ -60,6 +77,11 @@ export class WindowGate implements GateLink {
     this.#hold = undefined;
     this.#open = window;
     return window;
+  }
+
+  #until(signal: AbortSignal): AbortSignal {
+    const late = this.#isEnding ? [AbortSignal.timeout(LAST_RELEASE_MS)] : [];
+    return AbortSignal.any([signal, this.#asking.signal, ...late]);
   }
 
   #tell(asked: LeaseRequest, bytes: Uint8Array): void {

@@ -23,7 +23,11 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
     throw error;
   }
   return async () => {
-    await unlink(path).catch(() => {});
+    try {
+      await unlink(path);
+    } catch {
+      // What is left names this process, which holds the folder no more.
+    }
     held.delete(path);
   };
 }
@@ -43,7 +47,8 @@ async function take(path: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const [pid = '', start = ''] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ');
-    if (isRunning(Number(pid), start)) throw inUse();
+    // One of this process would be among those that it holds.
+    if (Number(pid) !== process.pid && isRunning(Number(pid), start)) throw inUse();
     await unlink(path).catch(() => {});
   }
   throw inUse();

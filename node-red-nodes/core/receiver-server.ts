@@ -126,7 +126,7 @@ function listenerOf(receiver: Receiver, options: Interface2Options): RequestList
         body: (most) => readBody(request, most),
       })
       .then((reply) => send(request, response, reply))
-      .catch(() => request.destroy());
+      .catch(() => request.socket.destroy());
   };
 }
 

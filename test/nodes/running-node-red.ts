@@ -47,21 +47,31 @@ export class NodeRed {
   readonly userDir: string;
   readonly port: number;
   readonly #installed: Installed;
+  readonly #env: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
   #log = '';
 
-  private constructor(which: Installed, userDir: string, port: number) {
+  private constructor(
+    which: Installed,
+    userDir: string,
+    port: number,
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.#env = env;
     this.#installed = which;
     this.userDir = userDir;
     this.port = port;
   }
 
-  /** @param packageDir where our package is taken from, if not from this checkout */
+  /**
+   * @param linked our package is taken from this checkout
+   * @param env added to this process's environment
+   */
   static async start(
     t: { teardown(end: () => Promise<void>): void; passing(): boolean; comment(text: string): void },
     which: Installed,
     userDir: string,
-    { linked = true }: { linked?: boolean } = {},
+    { linked = true, env = {} }: { linked?: boolean; env?: Readonly<Record<string, string>> } = {},
   ): Promise<NodeRed> {
     const scope = join(userDir, 'node_modules', '@meterseal');
     if (linked && !existsSync(scope)) {
@@ -74,7 +84,7 @@ export class NodeRed {
     if (!existsSync(join(userDir, 'package.json'))) {
       writeFileSync(join(userDir, 'package.json'), '{ "private": true }\n');
     }
-    const red = new NodeRed(which, userDir, port);
+    const red = new NodeRed(which, userDir, port, env);
     t.teardown(async () => {
       await red.stop();
       if (!t.passing()) for (const line of red.log.split('\n').slice(-60)) t.comment(line);
@@ -102,7 +112,7 @@ export class NodeRed {
     const child = spawn(node, [...args, '--port', String(this.port)], {
       cwd: this.userDir,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: '' },
+      env: { ...process.env, NODE_OPTIONS: '', ...this.#env },
     });
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -146,10 +156,13 @@ export class NodeRed {
     return (await answer.json()) as T;
   }
 
-  /** Presses the button of an inject node. */
+  /** Presses the button of an inject node; one that was just deployed may not be there yet. */
   async inject(id: string): Promise<void> {
-    const answer = await fetch(this.#url(`inject/${id}`), { method: 'POST' });
-    if (!answer.ok) throw new Error(`couldn't inject: ${answer.status}`);
+    await until(`button ${id} is there`, async () => {
+      const answer = await fetch(this.#url(`inject/${id}`), { method: 'POST' });
+      if (!answer.ok && answer.status !== 404) throw new Error(`couldn't inject: ${answer.status}`);
+      return answer.ok;
+    });
   }
 
   #url(path: string): string {

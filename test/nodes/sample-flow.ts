@@ -104,6 +104,7 @@ export class SampleSite {
         'content-type': isBytes ? 'application/octet-stream' : 'application/json',
       },
       body: isBytes ? Buffer.from(body) : JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
     });
     return { status: answer.status, text: await answer.text() };
   }
@@ -121,6 +122,11 @@ export class SampleSite {
       this.meters.map((meter) => meter.opening()),
     );
     if (status !== 204) throw new Error(`openings: ${status} ${text}`);
+  }
+
+  /** What the collector's comparisons need to know of the readings that were delivered. */
+  sequenceOf(meter: SampleMeter): readonly Uint8Array[] {
+    return this.#delivered.get(meter.id) ?? [];
   }
 
   /** The next `count` readings of a meter, on the chain and at the collector. */
