@@ -26,6 +26,8 @@ export interface BulkHasher extends Hasher {
    * @returns n × 32 bytes
    */
   hashSlices(packed: Uint8Array, bounds: Uint32Array, prefix?: number): Uint8Array;
+  /** The same while others get their turn, over a copy of the arguments; rejects with what `hashSlices` throws. */
+  hashSlicesAsync(packed: Uint8Array, bounds: Uint32Array, prefix?: number): Promise<Uint8Array>;
   /** RFC 6962 Merkle tree hash over n × 32 bytes of leaf hashes; SHA-256("") for none. */
   merkleRoot(leafHashes: Uint8Array): Uint8Array;
 }
@@ -38,7 +40,29 @@ export interface Verifier {
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-export interface Crypto extends BulkHasher, Verifier {}
+export interface BulkVerifier extends Verifier {
+  /**
+   * Many sealed readings by the same rule, while others get their turn: works on a copy of the arguments.
+   *
+   * @returns a byte for each seal: 1 where it is good, else 0
+   * @throws MetersealError (rejects) `bad-argument`, `too-large`
+   */
+  openBatch(seals: SealBatch): Promise<Uint8Array>;
+}
+
+/** Sealed readings of many sessions, packed. */
+export type SealBatch = {
+  /** n public keys, 32 bytes each. */
+  readonly keys: Uint8Array;
+  /** For each seal the place of its key in `keys`. */
+  readonly keyOf: Uint32Array;
+  /** Where the seals lie, signature[64] ‖ record each, with anything between them. */
+  readonly packed: Uint8Array;
+  /** Seal i is `packed[bounds[2i], bounds[2i + 1])`. */
+  readonly bounds: Uint32Array;
+};
+
+export interface Crypto extends BulkHasher, BulkVerifier {}
 
 /** A private key that can be used but not seen. */
 export interface Signer {

@@ -25,6 +25,7 @@ export * from './messages/signed.js';
 export * from './messages/verdict.js';
 export * from './note.js';
 export * from './obis.js';
+export * from './pack.js';
 export {
   isCanonicalScalar,
   isPossibleSignature,
