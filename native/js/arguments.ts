@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import type { SealBatch } from '@meterseal/protocol';
 import { MetersealError } from '@meterseal/protocol';
 
 /**
@@ -37,6 +38,22 @@ export function requirePrefix(value: unknown): void {
   if (value === undefined) return;
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255) return;
   throw new MetersealError('bad-argument', "couldn't hash slices: a prefix that is not a byte");
+}
+
+/**
+ * What is wrong with a batch besides what its keys and seals say.
+ *
+ * @throws MetersealError `bad-argument`
+ */
+export function requireSealBatch(seals: SealBatch): void {
+  if (typeof seals !== 'object' || seals === null) {
+    throw new MetersealError('bad-argument', "couldn't open seals: no batch of them");
+  }
+  const { keys, keyOf, packed, bounds } = seals;
+  requireBytes(keys, 'open', 'seals');
+  requireOffsets(keyOf, 'seals');
+  requireBytes(packed, 'open', 'seals');
+  requireOffsets(bounds, 'seals');
 }
 
 function isStable(view: Uint8Array | Uint32Array): boolean {

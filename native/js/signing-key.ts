@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { MAX_RECORD_BYTES, MetersealError } from '@meterseal/protocol';
-import { requireBytes } from './arguments.js';
+import { requireBytes, requireOffsets } from './arguments.js';
 import { MAX_MESSAGE_BYTES } from './bounds.js';
 import type { SigningKey } from './engine.js';
 
@@ -8,6 +8,7 @@ import type { SigningKey } from './engine.js';
 export interface KeyHandle {
   sign(message: Uint8Array): Uint8Array;
   seal(record: Uint8Array): Uint8Array;
+  sealBatch(packed: Uint8Array, bounds: Uint32Array): Uint8Array;
   destroy(): void;
 }
 
@@ -39,6 +40,12 @@ export class HiddenSigningKey implements SigningKey {
   seal(record: Uint8Array): Uint8Array {
     const bytes = requireBytes(record, 'seal', 'record', MAX_RECORD_BYTES);
     return this.#use('seal record').seal(bytes);
+  }
+
+  sealBatch(packed: Uint8Array, bounds: Uint32Array): Uint8Array {
+    const bytes = requireBytes(packed, 'seal', 'records');
+    const pairs = requireOffsets(bounds, 'records');
+    return this.#use('seal records').sealBatch(bytes, pairs);
   }
 
   destroy(): void {

@@ -8,6 +8,8 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 pub const MAX_RECORD_BYTES: usize = 16_384;
 /// Leaves of one call: their hashes fill 512 MiB.
 pub const MAX_LEAVES: usize = 16_777_216;
+/// Keys that have a table of multiples, 30 KB each.
+pub const MAX_KEY_TABLES: usize = 256;
 /// Public keys that stay checked and decompressed; the oldest goes first.
 pub const MAX_CHECKED_KEYS: usize = 4_096;
 

@@ -75,6 +75,18 @@ pub fn hash_leaves(packed: &[u8], offsets: &[u32]) -> Result<Vec<u8>, Refusal> {
 /// # Errors
 /// `BadArgument` for bounds that are torn, fall or leave `packed`; `TooLarge` above [`MAX_LEAVES`].
 pub fn hash_slices(packed: &[u8], bounds: &[u32], prefix: Option<u8>) -> Result<Vec<u8>, Refusal> {
+    let pairs = slices_of(packed, bounds)?;
+    let mut hashes = Vec::with_capacity(pairs.len() * HASH_BYTES);
+    let slices = pairs.iter().map(|pair| slice(packed, pair));
+    hash_each(prefix, slices, &mut hashes);
+    Ok(hashes)
+}
+
+/// The pairs of `bounds`, all within `packed`.
+///
+/// # Errors
+/// As of [`hash_slices`].
+pub fn slices_of<'a>(packed: &[u8], bounds: &'a [u32]) -> Result<&'a [[u32; 2]], Refusal> {
     let bad = |what: String| Refusal::new(Code::BadArgument, format!("bad bounds, {what}"));
     let (pairs, rest) = bounds.as_chunks::<2>();
     if !rest.is_empty() {
@@ -89,13 +101,11 @@ pub fn hash_slices(packed: &[u8], bounds: &[u32], prefix: Option<u8>) -> Result<
     {
         return Err(bad(format!("slice {at} does not lie within the bytes")));
     }
-    let mut hashes = Vec::with_capacity(pairs.len() * HASH_BYTES);
-    let slices = pairs.iter().map(|pair| slice(packed, pair));
-    hash_each(prefix, slices, &mut hashes);
-    Ok(hashes)
+    Ok(pairs)
 }
 
-fn slice<'a>(packed: &'a [u8], pair: &[u32]) -> &'a [u8] {
+/// One slice that [`slices_of`] has checked.
+pub(crate) fn slice<'a>(packed: &'a [u8], pair: &[u32]) -> &'a [u8] {
     &packed[pair[0] as usize..pair[1] as usize]
 }
 

@@ -72,24 +72,27 @@ impl<'a> Blocks<'a> {
     fn start(&mut self, message: &'a [u8]) {
         let length = self.shift + message.len();
         let rest = length % 64;
-        let padded = if rest < 56 { 64 } else { 128 };
-        self.message = message;
-        self.whole = length / 64;
-        self.count = self.whole + padded / 64;
-        self.next = 0;
-        let tail = &mut self.tail[..padded];
-        if self.whole == 0 {
+        // Messages that stand together are mostly of one length, and then so is their padding.
+        if message.len() != self.message.len() || self.count == 0 {
+            let padded = if rest < 56 { 64 } else { 128 };
+            self.whole = length / 64;
+            self.count = self.whole + padded / 64;
+            let tail = &mut self.tail[..padded];
             tail[0] = self.head[0];
-            tail[self.shift..rest].copy_from_slice(message);
+            tail[rest] = 0x80;
+            tail[rest + 1..padded - 8].fill(0);
+            tail[padded - 8..].copy_from_slice(&(8 * length as u64).to_be_bytes());
+        }
+        self.message = message;
+        self.next = 0;
+        if self.whole == 0 {
+            self.tail[self.shift..rest].copy_from_slice(message);
         } else {
-            tail[..rest].copy_from_slice(&message[message.len() - rest..]);
+            self.tail[..rest].copy_from_slice(&message[message.len() - rest..]);
             if self.shift == 1 {
                 self.head[1..].copy_from_slice(&message[..63]);
             }
         }
-        tail[rest] = 0x80;
-        tail[rest + 1..padded - 8].fill(0);
-        tail[padded - 8..].copy_from_slice(&(8 * length as u64).to_be_bytes());
     }
 
     #[inline(always)]

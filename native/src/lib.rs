@@ -1,27 +1,33 @@
 //! The Node addon of meterseal: a thin binding over a core that does not know Node.
 //!
-//! Every exported function runs on the calling thread, borrows its arguments for the length of the call only,
-//! and catches panics: none may end the process.
+//! Functions run on the calling thread and borrow their arguments for the length of the call only; those that end in
+//! `_async` copy them first and work on threads that end with the work. All catch panics: none may end the process.
 
 #![deny(missing_docs, unsafe_code)]
 
+pub mod batch;
 pub mod bounds;
 pub mod digest;
 pub mod keys;
 pub mod lanes;
 pub mod merkle;
 pub mod refusal;
+pub mod seals;
 pub mod sign;
+mod tasks;
 pub mod verify;
 
-use std::cell::RefCell;
+use std::sync::LazyLock;
 
-use napi::bindgen_prelude::{Env, Uint8ArraySlice};
+use napi::bindgen_prelude::{AsyncTask, Env, Uint8ArraySlice};
 use napi_derive::napi;
 
+use crate::digest::slice;
 use crate::keys::KeyCache;
 use crate::refusal::{Code, Refusal};
+use crate::seals::Seals;
 use crate::sign::SecretKey;
+use crate::tasks::{HashTask, OpenTask};
 
 /// An error whose `code` property is the refusal's code.
 type Error = napi::Error<Code>;
@@ -36,14 +42,12 @@ fn answer<'env>(env: &'env Env, bytes: &[u8]) -> Result<Uint8ArraySlice<'env>, E
     Uint8ArraySlice::copy_from(env, bytes).map_err(|error| Error::new(Code::System, error.reason))
 }
 
-thread_local! {
-    static KEYS: RefCell<KeyCache> = RefCell::new(KeyCache::new(bounds::MAX_CHECKED_KEYS));
-}
+static KEYS: LazyLock<KeyCache> = LazyLock::new(|| KeyCache::new(bounds::MAX_CHECKED_KEYS));
 
 /// Rises with every change of what is exported here; `native/js/addon.ts` asks for its own number.
 #[napi(catch_unwind)]
 pub fn interface_version() -> u32 {
-    2
+    3
 }
 
 /// RFC 6962 leaf hashes of the leaves that `offsets` cut out of `packed`.
@@ -79,10 +83,22 @@ pub fn merkle_root<'env>(
     answer(env, &merkle::merkle_root(leaf_hashes).map_err(refused)?)
 }
 
+/// [`hash_slices`] on other threads.
+#[napi(catch_unwind)]
+pub fn hash_slices_async(
+    packed: &[u8],
+    bounds: &[u32],
+    prefix: Option<u8>,
+) -> Result<AsyncTask<HashTask>, Error> {
+    HashTask::new(packed, bounds, prefix)
+        .map(AsyncTask::new)
+        .map_err(refused)
+}
+
 /// Strict Ed25519; anything malformed is false.
 #[napi(catch_unwind)]
 pub fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    KEYS.with_borrow_mut(|keys| verify::verify(keys, public_key, message, signature))
+    verify::verify(&KEYS, public_key, message, signature)
 }
 
 /// The record of a sealed reading, or null.
@@ -92,9 +108,37 @@ pub fn open_seal<'env>(
     public_key: &[u8],
     sealed: &[u8],
 ) -> Result<Option<Uint8ArraySlice<'env>>, Error> {
-    KEYS.with_borrow_mut(|keys| verify::open_seal(keys, public_key, sealed))
+    verify::open_seal(&KEYS, public_key, sealed)
         .map(|record| answer(env, record))
         .transpose()
+}
+
+/// A byte for each sealed reading that pairs of `bounds` cut out of `packed`: 1 where it is good under its key.
+///
+/// `key_of` names each one's key by its place in `keys`, 32 bytes each.
+#[napi(catch_unwind)]
+pub fn open_batch<'env>(
+    env: &'env Env,
+    keys: &[u8],
+    key_of: &[u32],
+    packed: &[u8],
+    bounds: &[u32],
+) -> Result<Uint8ArraySlice<'env>, Error> {
+    let seals = Seals::new(keys, key_of, packed, bounds).map_err(refused)?;
+    answer(env, &seals.open(&KEYS, 1).map_err(refused)?)
+}
+
+/// [`open_batch`] on other threads.
+#[napi(catch_unwind)]
+pub fn open_batch_async(
+    keys: &[u8],
+    key_of: &[u32],
+    packed: &[u8],
+    bounds: &[u32],
+) -> Result<AsyncTask<OpenTask>, Error> {
+    OpenTask::new(keys, key_of, packed, bounds)
+        .map(AsyncTask::new)
+        .map_err(refused)
 }
 
 /// A private key as an opaque handle.
@@ -143,6 +187,19 @@ impl SigningKey {
         record: &[u8],
     ) -> Result<Uint8ArraySlice<'env>, Error> {
         answer(env, &self.secret()?.seal(record).map_err(refused)?)
+    }
+
+    /// Signature ‖ record of each record that pairs of `bounds` cut out of `packed`, one behind the other.
+    #[napi(catch_unwind)]
+    pub fn seal_batch<'env>(
+        &self,
+        env: &'env Env,
+        packed: &[u8],
+        bounds: &[u32],
+    ) -> Result<Uint8ArraySlice<'env>, Error> {
+        let pairs = digest::slices_of(packed, bounds).map_err(refused)?;
+        let records: Vec<&[u8]> = pairs.iter().map(|pair| slice(packed, pair)).collect();
+        answer(env, &self.secret()?.seal_batch(&records).map_err(refused)?)
     }
 
     /// Overwrites the secret at once instead of when the handle is collected.

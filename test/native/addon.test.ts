@@ -82,8 +82,12 @@ t.test('every function that Node can call catches panics', (t) => {
   const source = readFileSync(join(root, 'native/src/lib.rs'), 'utf8');
   const bindings = [...source.matchAll(/#\[napi(?:\(([^)]*)\))?\]\s*(?:pub )?(fn|struct|impl)/g)];
   const functions = bindings.filter(([, , kind]) => kind === 'fn');
-  t.equal(functions.length, 12);
+  t.equal(functions.length, 16);
   for (const [, options] of functions) t.match(options, /\bcatch_unwind\b/);
+  const tasks = readFileSync(join(root, 'native/src/tasks.rs'), 'utf8');
+  const computing = [...tasks.matchAll(/fn compute[^{]*\{((?:\n {8}.*)*)/g)];
+  t.equal(computing.length, 2);
+  for (const [, body] of computing) t.match(body, /\bcaught\(/);
   t.end();
 });
 
@@ -96,9 +100,13 @@ t.test('both halves agree on the bounds', (t) => {
       ]),
     );
   const typescript = read('js/bounds.ts', /export const (\w+) = ([\d_]+);/g);
-  const { MAX_RECORD_BYTES, ...rust } = read('src/bounds.rs', /pub const (\w+): usize = ([\d_]+);/g);
+  const { MAX_RECORD_BYTES, MAX_KEY_TABLES, ...rust } = read(
+    'src/bounds.rs',
+    /pub const (\w+): usize = ([\d_]+);/g,
+  );
   t.same(rust, typescript);
   t.equal(MAX_RECORD_BYTES, '16_384');
+  t.equal(MAX_KEY_TABLES, '256', 'which node:crypto has none of');
   t.end();
 });
 
@@ -117,4 +125,60 @@ t.test('a key made in a worker seals there, and its death leaves the main thread
     await worker.terminate();
     t.same(engine.openSeal(publicKey, sealed), new Uint8Array(5));
   }
+});
+
+t.test('a worker that ends while its work is under way leaves the main thread well', async (t) => {
+  const native = pathToFileURL(join(root, 'native/dist/index.js')).href;
+  const source = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(native)}).then(({ loadEngine }) => {
+      const { engine } = loadEngine();
+      const bounds = Uint32Array.from({ length: 2 * 20_000 }, (_, i) => 300 * ((i + 1) >> 1));
+      for (let i = 0; i < 4; i++) void engine.hashSlicesAsync(new Uint8Array(300 * 20_000), bounds);
+      parentPort.postMessage('busy');
+    });`;
+  for (let round = 0; round < 10; round++) {
+    const worker = new Worker(source, { eval: true });
+    await once(worker, 'message');
+    await worker.terminate();
+  }
+  t.equal((await loadEngine().engine.hashSlicesAsync(new Uint8Array(9), Uint32Array.of(0, 9))).length, 32);
+});
+
+t.test('a hundred thousand calls leave no more memory than some thousands', { skip: addonSkip }, (t) => {
+  const url = pathToFileURL(join(root, 'native/dist/index.js')).href;
+  const script = `
+    const { loadEngine } = await import(${JSON.stringify(url)});
+    const { engine } = loadEngine();
+    const session = engine.generateKey();
+    const record = new Uint8Array(300);
+    const sealed = session.seal(record);
+    const many = Buffer.concat(Array.from({ length: 60 }, () => sealed));
+    const bounds = Uint32Array.from({ length: 120 }, (_, i) => sealed.length * ((i + 1) >> 1));
+    const batch = { keys: session.publicKey, keyOf: new Uint32Array(60), packed: many, bounds };
+    const big = new Uint8Array(300_000);
+    const cut = Uint32Array.from({ length: 2_000 }, (_, i) => 300 * ((i + 1) >> 1));
+    const calls = async (count) => {
+      for (let i = 0; i < count; i++) {
+        engine.hashSlices(record, Uint32Array.of(0, 300));
+        engine.merkleRoot(record.subarray(0, 64));
+        engine.openSeal(session.publicKey, sealed);
+        if (i % 100 === 0) {
+          engine.generateKey().seal(record);
+          session.sealBatch(many, bounds);
+          await engine.openBatch(batch);
+          await engine.hashSlicesAsync(big, cut);
+        }
+      }
+      gc();
+      return process.memoryUsage.rss();
+    };
+    const warm = await calls(20_000);
+    console.log(JSON.stringify({ warm, after: await calls(100_000) }));`;
+  const out = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
+  const { warm, after } = JSON.parse(out) as { warm: number; after: number };
+  t.ok(after <= 1.1 * warm, `${warm} bytes, then ${after}`);
+  t.end();
 });
