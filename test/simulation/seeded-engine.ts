@@ -1,7 +1,7 @@
 import type { Engine, SigningKey } from '@meterseal/native';
 import { loadEngine } from '@meterseal/native';
 import type { Random } from '@meterseal/protocol';
-import { concat, MetersealError, utf8 } from '@meterseal/protocol';
+import { concat, MetersealError, unpack, utf8 } from '@meterseal/protocol';
 
 const real = loadEngine().engine;
 
@@ -33,6 +33,13 @@ export const engine: Engine = {
     const record = sealed.slice(64);
     return engine.verify(publicKey, record, sealed.subarray(0, 64)) ? record : null;
   },
+  // Work on other threads ends when it ends: a run that can be repeated waits for none.
+  hashSlicesAsync: async (...slices) => real.hashSlices(...slices),
+  openBatch: async ({ keys, keyOf, packed, bounds }) =>
+    Uint8Array.from(unpack({ packed, bounds }), (sealed, i) => {
+      const key = keys.subarray(32 * keyOf[i]!, 32 * keyOf[i]! + 32);
+      return engine.openSeal(key, sealed) === null ? 0 : 1;
+    }),
   keyFromSeed: (seed) => new SharedKey(keys.get(nameOf(seed), () => real.keyFromSeed(seed))),
 };
 
@@ -54,6 +61,10 @@ class SharedKey implements SigningKey {
 
   seal(record: Uint8Array): Uint8Array {
     return concat(this.sign(record), record);
+  }
+
+  sealBatch(packed: Uint8Array, bounds: Uint32Array): Uint8Array {
+    return concat(...unpack({ packed, bounds }).map((record) => this.seal(record)));
   }
 
   destroy(): void {

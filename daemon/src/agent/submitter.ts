@@ -5,6 +5,7 @@ import type { EnrolledMeter } from './enrolment.js';
 import { isStoreFailure } from './field-store.js';
 import type { SubmissionTools, Transmission } from './meter-submission.js';
 import { MeterSubmission } from './meter-submission.js';
+import { sealRecords } from './seal-records.js';
 
 export type SubmitterTools = SubmissionTools;
 
@@ -78,9 +79,13 @@ export class Submitter {
     );
     if (parts.length === 0) return false;
 
-    const frames = parts.flatMap(({ session, records }) =>
-      records.map(({ bytes }) => ({ session: session.number, sealed: session.key.seal(bytes) })),
-    );
+    const frames = parts.flatMap(({ session, records }) => {
+      const sealed = sealRecords(
+        session.key,
+        records.map(({ bytes }) => bytes),
+      );
+      return sealed.map((one) => ({ session: session.number, sealed: one }));
+    });
     const { checkpoint, results } = await this.#tools.platform.submit(frames);
     await this.#witness(checkpoint);
     let more = false;

@@ -1,10 +1,12 @@
 import type { ReadingFrame, ReadingResult, ReadingResultCode, ReadingsAnswer } from '@meterseal/protocol';
 import {
+  concat,
   decodeRecord,
   decodeSubmission,
   equalBytes,
   isMetersealError,
   MetersealError,
+  pack,
   readingHash,
   SEAL_SIGNATURE_BYTES,
   toHex,
@@ -25,8 +27,8 @@ export type ReadingParts = {
   readonly conflicts: HourlyLimit;
 };
 
-/** Seals that are opened before other work gets its turn: about 2 ms with the JavaScript engine. */
-const SEALS_PER_TURN = 16;
+/** Frames that are read before other work gets its turn: about 2 ms. */
+const FRAMES_PER_TURN = 128;
 
 /** What a frame claims, before anything of it is believed: "this is reading `seq` of that meter". */
 type Claim = { readonly subject: number; readonly seq: number; readonly hash: Uint8Array };
@@ -62,10 +64,11 @@ export class Readings {
     const { chain } = this.#parts;
     const frames = decodeSubmission(body);
     const received = chain.clock.monotonic();
+    const opened = await this.#open(frames);
     const examined: Examined[] = [];
     for (const [i, frame] of frames.entries()) {
-      if (i > 0 && i % SEALS_PER_TURN === 0) await nextTurn();
-      examined.push(this.#examine(frame, received));
+      if (i > 0 && i % FRAMES_PER_TURN === 0) await nextTurn();
+      examined.push(this.#examine(frame, opened[i] === 1, received));
     }
     const held = new Map<string, Held>();
     // Again where another submission has committed some of these numbers while they were looked for: each try finds at
@@ -81,7 +84,29 @@ export class Readings {
     );
   }
 
-  #examine({ session: number, sealed }: ReadingFrame, received: number): Examined {
+  /** For each frame 1 where its seal is good under the key of its session. */
+  async #open(frames: readonly ReadingFrame[]): Promise<Uint8Array> {
+    const { chain, sessions } = this.#parts;
+    const places = new Map<number, number>();
+    const keys: Uint8Array[] = [];
+    const known: number[] = [];
+    for (const [i, { session: number }] of frames.entries()) {
+      const session = sessions.find(number);
+      if (session === undefined) continue;
+      if (!places.has(number)) places.set(number, keys.push(session.key) - 1);
+      known.push(i);
+    }
+    const opened = new Uint8Array(frames.length);
+    const good = await chain.engine.openBatch({
+      keys: concat(...keys),
+      keyOf: Uint32Array.from(known, (i) => places.get(frames[i]!.session)!),
+      ...pack(known.map((i) => frames[i]!.sealed)),
+    });
+    for (const [place, i] of known.entries()) opened[i] = good[place]!;
+    return opened;
+  }
+
+  #examine({ session: number, sealed }: ReadingFrame, isOpened: boolean, received: number): Examined {
     const { chain, directory, sessions } = this.#parts;
     const sealSignature = sealed.slice(0, SEAL_SIGNATURE_BYTES);
     const recordBytes = sealed.slice(SEAL_SIGNATURE_BYTES);
@@ -95,7 +120,7 @@ export class Readings {
     const refuse = (refusal: ReadingResultCode): Examined => ({ claim, session, refusal, sealSignature });
     if (session === undefined) return refuse('session-unknown');
     if (received >= session.endsAt) return refuse('session-expired');
-    if (chain.engine.openSeal(session.key, sealed) === null) return refuse('seal-invalid');
+    if (!isOpened) return refuse('seal-invalid');
     if (record === undefined) return refuse('record-invalid');
     if (record.meter !== session.meter) return refuse('meter-mismatch');
     return { claim, session, refusal: undefined, sealSignature };
