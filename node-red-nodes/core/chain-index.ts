@@ -151,9 +151,11 @@ export class ChainIndex {
   ): Promise<CompactRange> {
     let range = before;
     for await (const list of mirror.read(from, to)) {
+      // Other threads hash it while it is read here.
+      const hashes = this.#crypto.hashSlicesAsync(list.bytes, list.bounds, LEAF_PREFIX);
+      hashes.catch(() => {});
       visit(list, range.size);
-      const hashes = this.#crypto.hashSlices(list.bytes, list.bounds, LEAF_PREFIX);
-      range = appendLeaves(this.#crypto, range, hashes);
+      range = appendLeaves(this.#crypto, range, await hashes);
     }
     return range;
   }

@@ -1,11 +1,10 @@
 import type { Crypto } from '@meterseal/protocol';
-import { ENTRY_CODES, equalBytes, isMetersealError, readingHash } from '@meterseal/protocol';
+import { concat, ENTRY_CODES, equalBytes, isMetersealError, pack, readingHash } from '@meterseal/protocol';
 import { READING_BYTES } from './chain-reader.js';
 import type { ChainView } from './chain-view.js';
 import type { CheckedEntries } from './checked-entries.js';
 import type { EntryList } from './entry-list.js';
 import { countOf } from './entry-list.js';
-import { nextTurn, SIGNATURES_PER_TURN } from './next-turn.js';
 import { SEAL_UNCHECKED } from './seal-states.js';
 import type { Spool } from './spool.js';
 import type { HeldRecords } from './spool-index.js';
@@ -83,30 +82,50 @@ export type CheckedSeals = {
  * good is noted in the view; what is bad is left to the caller.
  */
 export async function checkSeals(tools: SealTools, seals: readonly SealToCheck[]): Promise<CheckedSeals> {
-  const { crypto, held, chain, meterOf } = tools;
+  const { crypto, chain } = tools;
+  const keys = new Map<number, number>();
+  const known: { readonly seal: SealToCheck; readonly row: number; readonly session: number }[] = [];
+  const sealed: Uint8Array[] = [];
+  for (const seal of seals) {
+    const found = await findRecord(tools, seal);
+    if (found === undefined) continue;
+    const session = chain.readingSessions.at(found.row);
+    if (!keys.has(session)) keys.set(session, keys.size);
+    known.push({ seal, row: found.row, session });
+    sealed.push(concat(seal.signature, found.record));
+  }
+  const opened = await crypto.openBatch({
+    keys: concat(...[...keys.keys()].map((session) => chain.sessionKeys.at(session))),
+    keyOf: Uint32Array.from(known, ({ session }) => keys.get(session)!),
+    ...pack(sealed),
+  });
   const good: EntriesByEpoch = new Map();
   const bad: { seal: SealToCheck; row: number }[] = [];
-  for (const [i, seal] of seals.entries()) {
-    if (i % SIGNATURES_PER_TURN === SIGNATURES_PER_TURN - 1) await nextTurn();
-    const { epoch, index, subject, seq, signature } = seal;
-    const row = chain.rowAt(subject, seq, epoch, index);
-    if (row === undefined || chain.seals.of(row) !== SEAL_UNCHECKED) continue;
-    if (chain.flawOf(row, subject) !== undefined) continue;
-    const meter = meterOf(subject);
-    const versions = meter === undefined ? [] : held.versions(meter, seq);
-    const our = versions.find((version) => held.hashes.same(version, chain.hashes, row));
-    if (our === undefined) continue;
-    const record = await readRecord(tools, our);
-    if (record === undefined) continue;
-    const key = chain.sessionKeys.at(chain.readingSessions.at(row));
-    if (crypto.verify(key, record, signature)) {
+  for (const [i, { seal, row }] of known.entries()) {
+    if (opened[i] === 1) {
       chain.seals.settle(row, true);
-      note(good, epoch, index);
+      note(good, seal.epoch, seal.index);
     } else {
       bad.push({ seal, row });
     }
   }
   return { good, bad };
+}
+
+/** The entry's row, and the held record of the same hash; undefined where the seal is not to be checked, or cannot be. */
+async function findRecord(
+  tools: SealTools,
+  { epoch, index, subject, seq }: SealToCheck,
+): Promise<{ readonly row: number; readonly record: Uint8Array } | undefined> {
+  const { held, chain, meterOf } = tools;
+  const row = chain.rowAt(subject, seq, epoch, index);
+  if (row === undefined || chain.seals.of(row) !== SEAL_UNCHECKED) return undefined;
+  if (chain.flawOf(row, subject) !== undefined) return undefined;
+  const meter = meterOf(subject);
+  const versions = meter === undefined ? [] : held.versions(meter, seq);
+  const our = versions.find((version) => held.hashes.same(version, chain.hashes, row));
+  const record = our === undefined ? undefined : await readRecord(tools, our);
+  return record === undefined ? undefined : { row, record };
 }
 
 /** Undefined where it was changed on the disk meanwhile: of that the next comparison tells. */

@@ -96,7 +96,7 @@ export class SpoolReread {
       const next = piece.at + frames.used;
       const goesOn = !frames.isBad && !piece.isLast && frames.used > 0;
       if (goesOn) ahead.begin(next);
-      const bad = this.#takeAll(segment, frames);
+      const bad = await this.#takeAll(segment, frames);
       if (bad !== undefined) return bad;
       at = next;
       if (!goesOn) return at;
@@ -105,9 +105,9 @@ export class SpoolReread {
   }
 
   /** @returns where a frame starts that is not as known and has no good checksum; those before it are taken */
-  #takeAll(segment: number, frames: Frames): number | undefined {
+  async #takeAll(segment: number, frames: Frames): Promise<number | undefined> {
     const { bytes, view, base, count, bounds } = frames;
-    const hashes = this.#hasher.hashSlices(bytes, bounds);
+    const hashes = await this.#hasher.hashSlicesAsync(bytes, bounds);
     if (this.#isAsKnown(segment, frames, hashes)) {
       this.#row += count;
       return undefined;
