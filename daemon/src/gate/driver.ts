@@ -7,6 +7,8 @@ import type { ReadBack, SwitchDriverName, SwitchGrade } from '@meterseal/protoco
 export interface SwitchDriver {
   readonly name: SwitchDriverName;
   readonly grade: SwitchGrade;
+  /** True where something else than this driver can move the switch: it is looked at while isolated too. */
+  readonly isMovedByOthers?: boolean;
   /**
    * Connects.
    *

@@ -13,7 +13,7 @@ import type { TransitionSpool } from './transition-spool.js';
 const DRIVER_MS = 5_000;
 /** Milliseconds that `connecting` waits to be committed. */
 const COMMIT_MS = 5_000;
-/** Milliseconds between two looks at the witnesses while connected. */
+/** Milliseconds between two looks at the witnesses while connected, and where it has to be while isolated. */
 const CHECK_MS = 5_000;
 /**
  * The last milliseconds of a lease, in which what they say is not judged: a driver with a timer of its own has it run out
@@ -49,6 +49,8 @@ export class IsolationSwitch {
   #since: number;
   /** Lives as long as one lease. */
   #window = new AbortController();
+  /** Lives as long as the switch is looked at in one state. */
+  #watched = new AbortController();
   #retryMs = FIRST_RETRY_MS;
   #givenUp = false;
   #driving: Promise<void> = Promise.resolve();
@@ -89,6 +91,9 @@ export class IsolationSwitch {
     if (state === before) return;
     if (state.name !== before.name) this.#since = this.#options.clock.now();
     if (state.name === 'isolated' || state.name === 'connected') this.#retryMs = FIRST_RETRY_MS;
+    if (state.name === 'fault' && before.name === 'isolated') {
+      this.#options.log.error({ readBacks: machine.readBacks }, 'the switch was moved while isolated');
+    }
     this.#followLease(before, state);
     if (!isAtRest(state)) return;
     const waiters = this.#restWaiters;
@@ -109,6 +114,7 @@ export class IsolationSwitch {
     await this.rest();
     await this.#driving;
     this.#ended.abort();
+    this.#watched.abort();
     return this.#machine.state;
   }
 
@@ -207,7 +213,13 @@ export class IsolationSwitch {
       this.#window = new AbortController();
       if (lease !== null) void this.#expire(lease, this.#window.signal);
     }
-    if (after.name === 'connected') void this.#watch(this.#machine.operation, this.#window.signal);
+    if (after.name === before.name) return;
+    this.#watched.abort();
+    const { isMovedByOthers = false } = this.#options.driver;
+    if (after.name === 'connected' || (after.name === 'isolated' && isMovedByOthers)) {
+      this.#watched = new AbortController();
+      void this.#watch(this.#machine.operation, this.#watched.signal);
+    }
   }
 
   async #expire(lease: Lease, over: AbortSignal): Promise<void> {
@@ -223,8 +235,8 @@ export class IsolationSwitch {
       await this.#options.clock.sleep(CHECK_MS, over);
       if (over.aborted) return;
       const readBacks = await this.#readBack();
-      const left = (liveLease(this.#machine.state)?.deadline ?? 0) - this.#options.clock.monotonic();
-      if (over.aborted || left < ENDING_MS) return;
+      const { deadline = Number.POSITIVE_INFINITY } = liveLease(this.#machine.state) ?? {};
+      if (over.aborted || deadline - this.#options.clock.monotonic() < ENDING_MS) return;
       this.feed({ kind: 'checked', operation, readBacks });
     }
   }

@@ -73,7 +73,7 @@ export type Input =
   | { readonly kind: 'failed'; readonly operation: number; readonly readBacks: readonly ReadBack[] }
   /** The driver gave no answer in time. */
   | { readonly kind: 'hung'; readonly operation: number }
-  /** The regular look while connected. */
+  /** The regular look while connected, and for some drivers while isolated. */
   | { readonly kind: 'checked'; readonly operation: number; readonly readBacks: readonly ReadBack[] }
   | { readonly kind: 'release'; readonly id: Uint8Array; readonly who: Uint8Array }
   | { readonly kind: 'expired'; readonly lease: Lease }
@@ -146,6 +146,12 @@ function whileIsolated(machine: Machine, input: Input): Step {
     case 'adopted':
       // The chain's run has no end, and the switch is known to be isolated: this is the end.
       return enterIsolated({ ...machine, recorded: input.to }, null, true, machine.readBacks);
+    case 'checked': {
+      const { readBacks } = input;
+      // Something else has moved the switch. The chain has no edge for it, so it is not recorded.
+      if (!agree(readBacks, 'isolated')) return disconnectInFault(machine, null, 'disagree', readBacks);
+      return stay({ ...machine, readBacks });
+    }
     default:
       return stay(machine);
   }

@@ -107,6 +107,8 @@ const table: Record<string, Record<string, string>> = {
     boot: 'isolating | isolate',
     lease: 'connecting/commit | record isolated>connecting, commit',
     'adopted connected': 'isolated | record connected>isolated end-unknown',
+    'checked, all connected': 'fault/disagree | isolate',
+    'checked, witnesses disagree': 'fault/disagree | isolate',
     unrecorded: 'fault/spool | isolate',
   },
   committing: {

@@ -132,6 +132,19 @@ t.test(
   },
 );
 
+t.test('a relay that is moved while isolated is found, and isolated again', async (t) => {
+  const { box, relay } = await bench(t);
+  await relay.setFaults({ stuck: 'closed' });
+  await stateIs(box, 'fault');
+  t.match(box.gate.status(), { assured: false });
+  t.match(await box.send(leaseBytes({ counter: 1 })), { result: 'fault' }, 'no lease meanwhile');
+  await relay.setFaults({});
+  await stateIs(box, 'isolated');
+  t.match(box.gate.status(), { assured: true });
+  t.equal(box.chain.posts, 0, 'the chain has no edge for it');
+  await box.connect({ counter: 2 });
+});
+
 t.test(
   'a board that is lost in the middle of a window ends it, and the contact opens by itself',
   async (t) => {

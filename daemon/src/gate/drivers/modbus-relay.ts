@@ -36,6 +36,8 @@ export type ModbusRelayOptions = {
 export class ModbusRelayDriver implements SwitchDriver {
   readonly name = 'modbus-relay';
   readonly grade = 2;
+  /** By hand, or by its own inputs. */
+  readonly isMovedByOthers = true;
   readonly #options: ModbusRelayOptions;
   /** Aborted by `isolate`: whatever connects gives up. */
   #window = new AbortController();
