@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +77,7 @@ t.test(
       await shows(page, 'good', 'Nothing was changed');
       stored = await verified(page);
       await checkFlow(t, open, new URL('/', url).href);
+      await checkNames(t, url);
       t.strictSame(complaints, [], 'no error in the console');
       t.strictSame(outside, [], 'no request to another host');
       first = policy();
@@ -160,6 +162,25 @@ async function takePictures(
       await page.context().close();
     }
   }
+}
+
+/** Who comes by another name comes from a page of another site, whatever that name leads to. */
+async function checkNames(t: Test, url: string): Promise<void> {
+  const { port } = new URL(url);
+  for (const path of ['/', '/flows', '/dashboard/meters']) {
+    t.equal(await statusOf(port, path, `localhost:${port}`), 200, `${path} by the name localhost`);
+    t.equal(await statusOf(port, path, 'example.com'), 403, `${path} by another name`);
+  }
+}
+
+function statusOf(port: string, path: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = get({ host: '127.0.0.1', port, path, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.once('error', reject);
+  });
 }
 
 /** The editor, at the second of the two addresses. */

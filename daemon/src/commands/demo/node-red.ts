@@ -147,12 +147,23 @@ function settingsText(credentialSecret: string): string {
   return `// Written by meterseal demo at each start.
 const settings = ${JSON.stringify(settings, null, 2)};
 
+const isHere = (host) => ['127.0.0.1', 'localhost', '[::1]'].includes(String(host).replace(/:\\d+$/, ''));
+
 function onlyFromHere(request, response, next) {
-  const name = String(request.headers.host).replace(/:\\d+$/, '');
-  if (['127.0.0.1', 'localhost', '[::1]'].includes(name)) next();
+  if (isHere(request.headers.host)) next();
   else response.status(403).end();
 }
 
-module.exports = { ...settings, httpAdminMiddleware: onlyFromHere, httpNodeMiddleware: onlyFromHere };
+/** The page's own connection: the same, and no other site's. */
+function onlyThisPage({ handshake }, next) {
+  next(isHere(handshake.headers.host) && !handshake.xdomain ? undefined : new Error('refused'));
+}
+
+module.exports = {
+  ...settings,
+  httpAdminMiddleware: onlyFromHere,
+  httpNodeMiddleware: onlyFromHere,
+  dashboard: { ioMiddleware: onlyThisPage },
+};
 `;
 }
