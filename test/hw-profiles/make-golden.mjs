@@ -28,7 +28,30 @@ function golden({ name, identity, registers }) {
   return lines;
 }
 
+/** By a power of ten of the meter's own: the words of the register, `+`, that of the power, and what they are together. */
+function poweredCases({ scaleAt: _, ...register }) {
+  const { type, wordOrder, unit } = register;
+  const cases = [-2, 0, 3].flatMap((power) => {
+    const { mantissa, exponent } = register.scaler ?? { mantissa: 1, exponent: 0 };
+    const scaler = { mantissa, exponent: exponent + power };
+    const decimals = Math.max(register.decimals, -scaler.exponent);
+    return integers(type).map(({ bytes, numerator }) => {
+      const words = `${inOrder(bytes, wordOrder)}+${inOrder(bytesOf('int16', BigInt(power)))}`;
+      return { words, value: decimal(numerator, 0, { decimals, scaler }) };
+    });
+  });
+  const lines = cases
+    .filter(({ words }) => !words.startsWith(`${register.missing}+`))
+    .map(({ words, value }) => `  ${words} ${value} ${unit}`);
+  const some = inOrder(integers(type)[1].bytes, wordOrder);
+  // SunSpec's mark for a factor that the meter does not have, and one beyond what there is.
+  lines.push(`  ${some}+8000 missing`, `  ${some}+000b missing`);
+  if (register.missing !== undefined) lines.push(`  ${register.missing}+0000 missing`);
+  return lines;
+}
+
 function registerCases(register) {
+  if (register.scaleAt !== undefined) return poweredCases(register);
   const { type, wordOrder, unit, missing } = register;
   const isFloat = type.startsWith('float');
   const cases = (isFloat ? floats(type) : integers(type)).map(({ bytes, numerator, log2 }) => [

@@ -17,6 +17,12 @@ interface Register extends Place {
   readonly obis: string;
   readonly unit: string;
   readonly scaler?: { readonly mantissa: number; readonly exponent: number };
+  /** Where the meter says by which power of ten it scales. */
+  readonly scaleAt?: number;
+}
+
+interface ScaleFactor extends Place {
+  readonly power: number;
 }
 
 interface ProfileFile {
@@ -56,7 +62,11 @@ export class RegisterImage {
    * 0, as on most meters.
    */
   words(fc: number, at: number, count: number, seconds: number): number[] | undefined {
-    const places = [...this.#file.registers, ...(this.#file.identity ? [this.#file.identity.serial] : [])];
+    const places: readonly (Place | Register | ScaleFactor)[] = [
+      ...this.#file.registers,
+      ...this.#file.registers.flatMap(scaleFactorOf),
+      ...(this.#file.identity ? [this.#file.identity.serial] : []),
+    ];
     const known = places.filter((place) => place.fc === fc);
     const first = Math.min(...known.map((place) => place.at));
     const end = Math.max(...known.map((place) => place.at + lengthOf(place)));
@@ -65,7 +75,7 @@ export class RegisterImage {
     const load = this.#curve.at(seconds);
     for (const place of known) {
       if (place.at >= at + count || place.at + lengthOf(place) <= at) continue;
-      const value = 'obis' in place ? rawValue(place as Register, load) : this.#serial;
+      const value = 'obis' in place ? rawValue(place, load) : 'power' in place ? place.power : this.#serial;
       for (const [i, word] of encode(value, place).entries()) {
         const index = place.at + i - at;
         if (index >= 0 && index < count) words[index] = word;
@@ -85,10 +95,23 @@ function readProfile(model: string): ProfileFile {
   return JSON5.parse<ProfileFile>(readFileSync(new URL(`${name}.json5`, PROFILES), 'utf8'));
 }
 
-function rawValue({ obis, unit, scaler }: Register, load: ReturnType<LoadCurve['at']>): number {
+/** The power of ten by which a simulated meter scales, by the unit; others choose others. */
+const SCALE_FACTORS: Readonly<Record<string, number>> = { V: -2, A: -2, Hz: -2, '1': -2 };
+
+function powerOf({ unit, scaleAt }: Register): number {
+  return scaleAt === undefined ? 0 : (SCALE_FACTORS[unit] ?? 0);
+}
+
+function scaleFactorOf(register: Register): ScaleFactor[] {
+  const { fc, scaleAt } = register;
+  return scaleAt === undefined ? [] : [{ fc, at: scaleAt, type: 'int16', power: powerOf(register) }];
+}
+
+function rawValue(register: Register, load: ReturnType<LoadCurve['at']>): number {
+  const { obis, unit, scaler } = register;
   const perUnit = /^k(W|var|VA)$/.test(unit) ? 1_000 : /^(Wh|varh|VAh)$/.test(unit) ? 1 / 1_000 : 1;
   const factor = scaler === undefined ? 1 : scaler.mantissa * 10 ** scaler.exponent;
-  return quantity(load, obis) / perUnit / factor;
+  return quantity(load, obis) / perUnit / factor / 10 ** powerOf(register);
 }
 
 function lengthOf({ type, words = 1 }: Place): number {

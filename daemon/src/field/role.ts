@@ -81,6 +81,7 @@ class Field implements FieldRole {
   readonly #core: FieldCore;
   readonly #connections: HttpClient[] = [];
   readonly #meters: WiredMeter[] = [];
+  readonly #profiles = new Map<string, Profile>();
   readonly #buses: Bus[] = [];
   readonly #schedulers: Scheduler<WiredMeter>[] = [];
   #api: ApiServer | undefined;
@@ -160,7 +161,7 @@ class Field implements FieldRole {
 
   #addBus({ address, meters }: BusConfig): void {
     const { config, clock } = this.#options;
-    const profiles = meters.map(({ profile }) => loadProfile(profile));
+    const profiles = meters.map(({ profile }) => this.#profileOf(profile));
     const responseMs = config.field.timeoutMs;
     const bus = new Bus({ address: parseAddress(address, profiles[0]?.line), clock, responseMs });
     const wired = meters.map((meter, i) => this.#wire(meter, profiles[i]!, bus.address));
@@ -176,6 +177,13 @@ class Field implements FieldRole {
         onSample: (meter, sample) => this.#record(meter, sample),
       }),
     );
+  }
+
+  /** A box has a thousand meters of a few models, and a profile takes some milliseconds to read. */
+  #profileOf(name: string): Profile {
+    const profile = this.#profiles.get(name) ?? loadProfile(name);
+    this.#profiles.set(name, profile);
+    return profile;
   }
 
   #wire(config: MeterConfig, profile: Profile, bus: string): WiredMeter {

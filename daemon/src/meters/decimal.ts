@@ -34,6 +34,24 @@ export function decimalOf(
   return text.length > MAX_DECIMAL_LENGTH ? undefined : text;
 }
 
+/** SunSpec, information model specification: a scale factor is a power of ten from −10 to 10, or not implemented. */
+const MAX_SCALE_FACTOR = 10;
+
+/**
+ * The decimal of an integer register whose power of ten the meter itself gives. It has as many digits behind the point
+ * as that takes: none of the register's is lost.
+ *
+ * @param factor the factor's word, an int16
+ * @returns undefined also where the meter has no such factor
+ */
+export function scaledDecimalOf(words: Uint16Array, form: DecimalForm, factor: number): string | undefined {
+  const power = (factor << 16) >> 16;
+  if (Math.abs(power) > MAX_SCALE_FACTOR) return undefined;
+  const exponent = form.scaler.exponent + power;
+  const decimals = Math.max(form.decimals, -exponent);
+  return decimalOf(words, { ...form, decimals, scaler: { mantissa: form.scaler.mantissa, exponent } });
+}
+
 export interface DecimalForm {
   readonly type: RegisterType;
   readonly wordOrder: WordOrder;

@@ -1,8 +1,7 @@
 import { MetersealError } from '@meterseal/protocol';
 import type { Profile, ProfileLimits } from './profile.js';
 import { readingRegisters } from './profile.js';
-import type { RegisterPlace } from './register.js';
-import { wordsOfType } from './register.js';
+import { spanOf } from './register.js';
 
 /** One request of a plan. */
 export interface PlannedRead {
@@ -36,43 +35,50 @@ export function planReads(profile: Profile, acceptUnproven = false): readonly Pl
     );
   }
   const groups = ([3, 4] as const).map((fc) =>
-    registers.filter((register) => register.fc === fc).sort((a, b) => a.at - b.at),
+    registers
+      .filter((register) => register.fc === fc)
+      .map((register): Span => ({ fc, ...spanOf(register) }))
+      .sort((a, b) => a.from - b.from || a.end - b.end),
   );
   return alternate(groups.flatMap((group) => cheapestReads(group, profile.limits)));
 }
 
-interface Block {
-  readonly cost: number;
-  /** Index of the block's first register. */
+/** Registers that have to come in one answer. */
+interface Span {
+  readonly fc: 3 | 4;
   readonly from: number;
+  readonly end: number;
 }
 
-/** @param places of one function code, in the order of their addresses */
+interface Block {
+  readonly cost: number;
+  /** Index of the block's first span, and what it reads. */
+  readonly first: number;
+  readonly read: PlannedRead | undefined;
+}
+
+/** @param spans of one function code, in the order of their begins; the scale factors of several may be one register */
 function cheapestReads(
-  places: readonly RegisterPlace[],
+  spans: readonly Span[],
   { registers: most, gap }: ProfileLimits,
-): PlannedRead[] {
+): readonly PlannedRead[] {
   const widest = Math.min(gap, MAX_GAP);
-  const endOf = (place: RegisterPlace): number => place.at + wordsOfType(place.type);
-  // best[i] is the last block of the cheapest way to read the first i registers.
-  const best: Block[] = [{ cost: 0, from: 0 }];
-  for (let until = 1; until <= places.length; until++) {
-    const end = endOf(places[until - 1]!);
-    let found: Block | undefined;
-    for (let from = until - 1; from >= 0; from--) {
-      if (from < until - 1 && places[from + 1]!.at - endOf(places[from]!) > widest) break;
-      const count = end - places[from]!.at;
-      if (count > most) break;
-      const cost = best[from]!.cost + REQUEST_COST + count;
-      if (found === undefined || cost <= found.cost) found = { cost, from };
+  // best[i] is the last block of the cheapest way to read the first i spans.
+  const best: (Block | undefined)[] = [{ cost: 0, first: 0, read: undefined }];
+  for (const [first, { fc, from: at }] of spans.entries()) {
+    let end = at;
+    for (const [i, span] of spans.slice(first).entries()) {
+      if (i > 0 && span.from - end > widest) break;
+      end = Math.max(end, span.end);
+      if (end - at > most) break;
+      const cost = best[first]!.cost + REQUEST_COST + end - at;
+      const known = best[first + i + 1];
+      if (known !== undefined && known.cost <= cost) continue;
+      best[first + i + 1] = { cost, first, read: { fc, at, count: end - at } };
     }
-    best.push(found!);
   }
   const reads: PlannedRead[] = [];
-  for (let until = places.length; until > 0; until = best[until]!.from) {
-    const { fc, at } = places[best[until]!.from]!;
-    reads.unshift({ fc, at, count: endOf(places[until - 1]!) - at });
-  }
+  for (let until = spans.length; until > 0; until = best[until]!.first) reads.unshift(best[until]!.read!);
   return reads;
 }
 

@@ -2,12 +2,12 @@ import type { MetersealError, RawBlock, RecordValue } from '@meterseal/protocol'
 import { fromHex, isMetersealError } from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
 import type { BusRead, RegisterReader } from '../modbus/bus.js';
-import { decimalOf } from './decimal.js';
+import { decimalOf, scaledDecimalOf } from './decimal.js';
 import type { PlannedRead } from './plan.js';
 import type { Profile } from './profile.js';
 import { readingRegisters } from './profile.js';
 import type { ProfileRegister } from './register.js';
-import { wordsOfType } from './register.js';
+import { spanOf, wordsOfType } from './register.js';
 
 /** What one reading of one meter gave. */
 export interface Sample {
@@ -92,8 +92,7 @@ export function rederive(
 ): readonly RecordValue[] {
   return readingRegisters(profile, acceptUnproven).map((register) => {
     const { obis, unit } = register;
-    const words = wordsOf(register, raw);
-    const value = words === undefined ? undefined : decodeRegister(words, register);
+    const value = valueIn(raw, register);
     return value === undefined ? { obis, unit, quality: 'missing' } : { obis, unit, value };
   });
 }
@@ -119,20 +118,26 @@ function saysThatMeterIsAway(error: MetersealError): boolean {
   return error.code === 'no-answer' || error.code === 'port-failed' || error.code === 'timeout';
 }
 
-function wordsOf({ fc, at, type }: ProfileRegister, raw: readonly RawBlock[]): Uint16Array | undefined {
-  const count = wordsOfType(type);
-  for (const block of raw) {
-    const from = at - block.at;
-    if (block.fc !== fc || from < 0 || 4 * (from + count) > block.words.length) continue;
-    const bytes = fromHex(block.words.slice(4 * from, 4 * (from + count)));
-    return Uint16Array.from({ length: count }, (_, i) => bytes[2 * i]! * 256 + bytes[2 * i + 1]!);
-  }
-  return undefined;
+/** Undefined where a register has not been read, or the meter says that it has no number. */
+function valueIn(raw: readonly RawBlock[], register: ProfileRegister): string | undefined {
+  const { fc, at, type, scaleAt, missing } = register;
+  const { from, end } = spanOf(register);
+  // A scale factor of another answer may be that of another moment.
+  const block = raw.find(
+    (read) => read.fc === fc && read.at <= from && 4 * (end - read.at) <= read.words.length,
+  );
+  if (block === undefined) return undefined;
+  const wordsAt = (first: number, count: number): string =>
+    block.words.slice(4 * (first - block.at), 4 * (first + count - block.at));
+  const words = wordsAt(at, wordsOfType(type));
+  if (words === missing) return undefined;
+  if (scaleAt === undefined) return decimalOf(fromHexWords(words), register);
+  return scaledDecimalOf(fromHexWords(words), register, fromHexWords(wordsAt(scaleAt, 1))[0]!);
 }
 
-/** What the words stand for; undefined where the meter says that it has no number. */
-function decodeRegister(words: Uint16Array, register: ProfileRegister): string | undefined {
-  return toHexWords(words) === register.missing ? undefined : decimalOf(words, register);
+function fromHexWords(hex: string): Uint16Array {
+  const bytes = fromHex(hex);
+  return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => bytes[2 * i]! * 256 + bytes[2 * i + 1]!);
 }
 
 function toHexWords(words: Uint16Array): string {

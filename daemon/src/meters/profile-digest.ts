@@ -19,7 +19,8 @@ export function profileDigest(
       unit: register.unit,
       decimals: register.decimals,
       scaler: register.scaler,
-      // Only where it is said: the digests of profiles without it stay what they were.
+      // Only where they are said: the digests of profiles without them stay what they were.
+      ...(register.scaleAt === undefined ? {} : { scaleAt: register.scaleAt }),
       ...(register.missing === undefined ? {} : { missing: register.missing }),
     })),
     serial: serial === undefined ? null : serialPlaceOf(serial),

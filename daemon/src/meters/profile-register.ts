@@ -8,11 +8,11 @@ import type {
   RegisterPlace,
   RegisterType,
 } from './register.js';
-import { CONFIDENCES, REGISTER_TYPES, WORD_ORDERS, wordsOfType } from './register.js';
+import { CONFIDENCES, REGISTER_TYPES, spanOf, WORD_ORDERS, wordsOfType } from './register.js';
 
 /** Properties of a register and of the serial number's place, in the order that a profile keeps. */
 export const REGISTER_KEYS = [
-  ...['obis', 'fc', 'at', 'type', 'wordOrder', 'unit', 'decimals', 'scaler', 'missing'],
+  ...['obis', 'fc', 'at', 'type', 'wordOrder', 'unit', 'decimals', 'scaler', 'scaleAt', 'missing'],
   ...['source', 'confidence'],
 ];
 export const SERIAL_KEYS = ['fc', 'at', 'type', 'words', 'wordOrder', 'source', 'confidence'];
@@ -48,8 +48,20 @@ export function parseRegister(fields: Fields, phases: 1 | 3, most: number): Prof
   if (!place.type.startsWith('float') && decimals < -scaler.exponent) {
     fields.refuse('decimals', 'fewer than the scaler has: digits of the register would be lost');
   }
+  const scaleAt = parseScaleAt(fields, place, most);
   const missing = parseMissing(fields, wordsOfType(place.type));
-  return { obis, ...place, unit, decimals, scaler, missing, ...parseFact(fields) };
+  return { obis, ...place, unit, decimals, scaler, scaleAt, missing, ...parseFact(fields) };
+}
+
+function parseScaleAt(fields: Fields, place: RegisterPlace, most: number): number | undefined {
+  if (!fields.has('scaleAt')) return undefined;
+  if (place.type.startsWith('float')) fields.refuse('scaleAt', 'a float has its own');
+  const scaleAt = fields.integer('scaleAt', 0, 65_535);
+  const { from, end } = spanOf({ ...place, scaleAt });
+  if (end - from > most) {
+    fields.refuse('scaleAt', `${end - from} registers away, and one request takes ${most}`);
+  }
+  return scaleAt;
 }
 
 export function parseSerial(fields: Fields, most: number): IdentityRegister {

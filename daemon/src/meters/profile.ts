@@ -114,21 +114,26 @@ function parseLine(line: Fields): Partial<LineSettings> {
   };
 }
 
-/** No OBIS code twice, and no word in two registers. */
+/** No OBIS code twice, and no word in two registers; several may share the word of a scale factor. */
 function refuseTwins(
   registers: readonly ProfileRegister[],
   refuse: (path: string, why: string) => never,
 ): void {
   const codes = new Map<string, number>();
   const words = new Map<number, number>();
+  const wordAt = (fc: number, at: number): number => fc * 65_536 + at;
   for (const [i, { obis, fc, at, type }] of registers.entries()) {
     const path = `registers[${i}]`;
     if (codes.has(obis)) refuse(`${path}.obis`, `${obis} stands in registers[${codes.get(obis)}] too`);
     codes.set(obis, i);
     for (let word = 0; word < wordsOfType(type); word++) {
-      const key = fc * 65_536 + at + word;
+      const key = wordAt(fc, at + word);
       if (words.has(key)) refuse(`${path}.at`, `overlaps registers[${words.get(key)}]`);
       words.set(key, i);
     }
+  }
+  for (const [i, { fc, scaleAt }] of registers.entries()) {
+    const taken = scaleAt === undefined ? undefined : words.get(wordAt(fc, scaleAt));
+    if (taken !== undefined) refuse(`registers[${i}].scaleAt`, `overlaps registers[${taken}]`);
   }
 }

@@ -33,7 +33,9 @@ export interface ProfileRegister extends RegisterPlace {
   readonly obis: string;
   readonly unit: string;
   readonly scaler: Scaler;
-  /** Digits behind the point of the value. */
+  /** Where an int16 stands that is added to the scaler's exponent (SunSpec: scale factor); read in the same request. */
+  readonly scaleAt: number | undefined;
+  /** Digits behind the point of the value; more where such a factor makes more. */
   readonly decimals: number;
   /** Words in hex, in the order of their addresses, by which the meter says that it has no number. */
   readonly missing: string | undefined;
@@ -54,6 +56,13 @@ export type IdentityRegister = (RegisterPlace | TextPlace) & {
   readonly source: string;
   readonly confidence: Confidence;
 };
+
+/** The registers that have to come in one answer for one value: from `from`, up to and without `end`. */
+export function spanOf({ at, type, scaleAt = at }: Spread): { readonly from: number; readonly end: number } {
+  return { from: Math.min(at, scaleAt), end: Math.max(at + wordsOfType(type), scaleAt + 1) };
+}
+
+type Spread = Pick<ProfileRegister, 'at' | 'type'> & { readonly scaleAt?: number | undefined };
 
 const WORDS: Record<RegisterType, number> = {
   int16: 1,

@@ -1,6 +1,6 @@
 import { isDecimal } from '@meterseal/protocol';
 import type { DecimalForm } from 'meterseal/internal/meters/decimal';
-import { decimalOf } from 'meterseal/internal/meters/decimal';
+import { decimalOf, scaledDecimalOf } from 'meterseal/internal/meters/decimal';
 import t from 'tap';
 import { SeededRandom } from '../../protocol/seeded-random.js';
 
@@ -134,6 +134,22 @@ t.test('a scaler is exact', async (t) => {
   );
   t.equal(float(bitsOf(1.25), 1, { scaler: { mantissa: 1_000, exponent: 0 } }), '1250.0');
   t.equal(float(bitsOf(1.25), 1, { scaler: { mantissa: 1, exponent: -1 } }), '0.1');
+});
+
+t.test('a power of ten of the meter itself loses no digit', async (t) => {
+  const form = { type: 'int16', wordOrder: 'big', scaler: ONE, decimals: 1 } as const;
+  const value = (word: number, factor: number): string | undefined =>
+    scaledDecimalOf(Uint16Array.of(word), form, factor);
+  t.equal(value(2301, 0xffff), '230.1', '−1');
+  t.equal(value(2301, 0xfffe), '23.01', '−2: more digits than the profile has');
+  t.equal(value(2301, 0), '2301.0');
+  t.equal(value(2301, 2), '230100.0');
+  t.equal(value(0xffff, 0xfffd), '-0.001');
+  t.equal(value(1, 0xfff6), '0.0000000001', '−10');
+  t.equal(value(1, 10), '10000000000.0');
+  for (const factor of [11, 0xfff5, 0x8000, 0x7fff]) t.equal(value(1, factor), undefined, String(factor));
+  const turned = { ...form, scaler: { mantissa: -1, exponent: -2 } };
+  t.equal(scaledDecimalOf(Uint16Array.of(725), turned, 1), '-72.5');
 });
 
 t.test('every value is a decimal that records take, and the nearest there is', async (t) => {

@@ -3,7 +3,7 @@ import { planReads } from 'meterseal/internal/meters/plan';
 import type { Profile } from 'meterseal/internal/meters/profile';
 import { loadProfile } from 'meterseal/internal/meters/profile-file';
 import type { ProfileRegister } from 'meterseal/internal/meters/register';
-import { wordsOfType } from 'meterseal/internal/meters/register';
+import { spanOf, wordsOfType } from 'meterseal/internal/meters/register';
 import t from 'tap';
 import { SeededRandom } from '../../protocol/seeded-random.js';
 
@@ -45,6 +45,34 @@ t.test('where nobody is known to have read across a gap, none is read along', as
       .sort();
   t.same(plan(0), ['0+4', '20+2', '5+4']);
   t.same(plan(1), ['0+9', '20+2']);
+});
+
+t.test('a value and the power of ten that the meter scales it by come in one answer', async (t) => {
+  const { limits, ...profile } = profileOf([0, 2, 4, 30], 20);
+  const registers = profile.registers.map((register, i) => ({
+    ...register,
+    scaleAt: i < 3 ? 18 : undefined,
+  }));
+  const plan = planReads({ ...profile, limits: { ...limits, gap: 0 }, registers });
+  t.same(
+    [...plan].sort((a, b) => a.at - b.at),
+    [
+      { fc: 4, at: 0, count: 19 },
+      { fc: 4, at: 30, count: 2 },
+    ],
+  );
+  const narrow = planReads({
+    ...profile,
+    limits: { ...limits, registers: 17 },
+    registers: registers.slice(1),
+  });
+  t.ok(
+    registers
+      .slice(1)
+      .map(spanOf)
+      .every(({ from, end }) => narrow.some(({ at, count }) => at <= from && end <= at + count)),
+    'or once with each, where they do not fit together',
+  );
 });
 
 t.test('registers on which sources disagree are read only if they are accepted', async (t) => {

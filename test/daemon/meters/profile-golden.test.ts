@@ -4,6 +4,7 @@ import { rederive } from 'meterseal/internal/meters/poll';
 import type { Profile } from 'meterseal/internal/meters/profile';
 import { loadProfile, profileNames } from 'meterseal/internal/meters/profile-file';
 import type { ProfileRegister } from 'meterseal/internal/meters/register';
+import { spanOf } from 'meterseal/internal/meters/register';
 import t from 'tap';
 
 /*
@@ -13,14 +14,14 @@ import t from 'tap';
 
 const GOLDEN = new URL('../../../hw-profiles/', import.meta.url);
 
-/** `230.20 V`, `missing`, or a serial number, by words in hex. */
+/** `230.20 V`, `missing`, or a serial number, by words in hex; where the meter has a power of ten of its own: `3039+fffe`. */
 type Cases = { readonly words: string; readonly means: string }[];
 
 function readGolden(name: string): ReadonlyMap<string, Cases> {
   const golden = new Map<string, Cases>();
   let cases: Cases = [];
   for (const line of readFileSync(new URL(`${name}.golden`, GOLDEN), 'utf8').split('\n')) {
-    const [, words, means] = /^ {2}([0-9a-f]+) (.+)$/.exec(line) ?? [];
+    const [, words, means] = /^ {2}([0-9a-f]+(?:\+[0-9a-f]{4})?) (.+)$/.exec(line) ?? [];
     if (words !== undefined && means !== undefined) {
       cases.push({ words, means });
     } else if (line.startsWith(' ')) {
@@ -33,8 +34,15 @@ function readGolden(name: string): ReadonlyMap<string, Cases> {
   return golden;
 }
 
-function meaningOf(profile: Profile, { obis, fc, at }: ProfileRegister, words: string): string {
-  const found = rederive(profile, [{ fc, at, words }], true).find((value) => value.obis === obis)!;
+function meaningOf(profile: Profile, register: ProfileRegister, hex: string): string {
+  const { obis, fc, at, scaleAt } = register;
+  const { from, end } = spanOf(register);
+  const [words = '', power = ''] = hex.split('+');
+  const all = new Array<string>(end - from).fill('0000');
+  all.splice(at - from, words.length / 4, ...(words.match(/.{4}/g) ?? []));
+  if (scaleAt !== undefined) all[scaleAt - from] = power;
+  const raw = [{ fc, at: from, words: all.join('') }];
+  const found = rederive(profile, raw, true).find((value) => value.obis === obis)!;
   return found.value === undefined ? found.quality! : `${found.value} ${found.unit}`;
 }
 

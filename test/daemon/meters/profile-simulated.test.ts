@@ -28,18 +28,20 @@ function readAll(
 
 /** Half of the last digit, and what the register itself cannot tell apart. */
 function tolerance(profile: Profile, obis: string, value: number): number {
-  const { type, scaler, decimals } = profile.registers.find((register) => register.obis === obis)!;
+  const { type, scaler, decimals, scaleAt } = profile.registers.find((register) => register.obis === obis)!;
   const step = type.startsWith('float')
     ? Math.abs(value) * 2 ** -23
     : Math.abs(scaler.mantissa) * 10 ** scaler.exponent;
-  return 0.501 * 10 ** -decimals + 0.501 * step;
+  // A simulated meter that scales by itself has two digits, or none where the number is large.
+  return scaleAt === undefined ? 0.501 * 10 ** -decimals + 0.501 * step : 0.51;
 }
 
 /** Some meters have unsigned registers for what can be negative, or too few digits for what the simulator makes. */
 function canHold(profile: Profile, obis: string, value: number): boolean {
-  const { type, scaler } = profile.registers.find((register) => register.obis === obis)!;
+  const { type, scaler, scaleAt } = profile.registers.find((register) => register.obis === obis)!;
   if (type.startsWith('float')) return true;
-  const number = Math.round(value / scaler.mantissa / 10 ** scaler.exponent);
+  const powered = value / scaler.mantissa / 10 ** scaler.exponent;
+  const number = Math.round(scaleAt === undefined ? powered : powered * 100);
   const range = 2 ** (16 * wordsOfType(type));
   return type.startsWith('u') ? number >= 0 && number < range : Math.abs(number) < range / 2;
 }

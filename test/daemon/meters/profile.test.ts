@@ -20,7 +20,7 @@ const parsed = (profile: unknown): ReturnType<typeof parseProfile> =>
   parseProfile(JSON.stringify(profile), 'example/meter');
 
 t.test('our profiles are in order, for the parser and for the schema', async (t) => {
-  t.ok(OURS.length >= 53, `${OURS.length} profiles`);
+  t.ok(OURS.length >= 54, `${OURS.length} profiles`);
   t.ok(OURS.includes('eastron/sdm630') && OURS.includes('finder/7m.24'));
   t.notOk(OURS.some((name) => name.startsWith('relays')));
   for (const name of OURS) {
@@ -123,7 +123,10 @@ t.test('a link in the place of a profile is not followed', async (t) => {
 });
 
 /** Gives the first register a further property, where it belongs in the order. */
-function furnish(profile: typeof GOOD, property: { scaler: object } | { missing: string }): void {
+function furnish(
+  profile: typeof GOOD,
+  property: { scaler: object } | { scaleAt: number } | { missing: string },
+): void {
   const { source, confidence, ...register } = profile.registers[0]!;
   Object.assign(profile.registers, { 0: { ...register, ...property, source, confidence } });
 }
@@ -141,6 +144,10 @@ t.test('the digest changes with what changes meaning, and with nothing else', as
     (profile) => furnish(profile, { scaler: { mantissa: 10, exponent: 0 } }),
     (profile) => furnish(profile, { scaler: { mantissa: -1, exponent: 0 } }),
     (profile) => furnish(profile, { missing: 'ffffffff' }),
+    (profile) => {
+      Object.assign(profile.registers[0]!, { type: 'uint32' });
+      furnish(profile, { scaleAt: 80 });
+    },
     (profile) => Object.assign(profile.identity.serial, { at: 0 }),
     (profile) => Reflect.deleteProperty(profile, 'identity'),
     (profile) => profile.registers.pop(),

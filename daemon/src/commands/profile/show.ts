@@ -88,6 +88,7 @@ function formOf({ type, wordOrder }: Pick<ProfileRegister, 'type' | 'wordOrder'>
   return type.endsWith('16') ? type : `${type} ${wordOrder}`;
 }
 
-function scalerAsText({ scaler: { mantissa, exponent } }: ProfileRegister): string {
-  return mantissa === 1 && exponent === 0 ? '1' : `${mantissa}e${exponent}`;
+function scalerAsText({ scaler: { mantissa, exponent }, scaleAt }: ProfileRegister): string {
+  const own = mantissa === 1 && exponent === 0 ? '1' : `${mantissa}e${exponent}`;
+  return scaleAt === undefined ? own : `${own}, power at ${scaleAt}`;
 }
