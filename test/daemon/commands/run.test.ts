@@ -158,7 +158,7 @@ t.test(
   'a meter on whose registers sources disagree altogether is read only if that is accepted',
   async (t) => {
     const folder = temporaryFolder(t);
-    const meter = { id: 'A', unit: 1, profile: 'siemens/pac2200', holder: {}, 'code-file': 'code' };
+    const meter = { id: 'A', unit: 1, profile: 'siemens/pac1600', holder: {}, 'code-file': 'code' };
     const buses = (address: string, more: object = {}): Record<string, unknown> => ({
       field: { buses: [{ address, meters: [{ ...meter, ...more }] }] },
     });
