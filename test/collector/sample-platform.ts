@@ -114,6 +114,8 @@ export class SamplePlatform {
       } else {
         this.patches.connecting(this.chain.current, request);
       }
+      // A collector that was killed has released nothing.
+      await this.#isolate();
       this.#lease = request.lease;
       this.#proof = createHttpServer((asked, answer) => this.#serve(asked, answer));
       port = await listen(this.#proof);

@@ -77,6 +77,10 @@ files.open(__filename).then(async (handle) => {
       name,
       (call) =>
         function (...args) {
+          const isWrite = name.startsWith('write');
+          if (isWrite && active('disk-full') && isOurs()) {
+            return Promise.reject(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }));
+          }
           return active('disk-rejects') && isOurs() ? Promise.reject(injected()) : call.apply(this, args);
         },
     );

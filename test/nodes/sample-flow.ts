@@ -1,7 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { javascriptEngine as crypto, toPkcs8Pem } from '@meterseal/native/javascript';
-import { formatVerifierKey, utf8 } from '@meterseal/protocol';
+import {
+  encodeDeliveryGroup,
+  formatVerifierKey,
+  RUNNING_HASH_START,
+  readingHash,
+  runningHash,
+  utf8,
+} from '@meterseal/protocol';
 import { SampleChain } from '../collector/sample-chain.js';
 import { collectorKey, PLATFORM_ID, SampleMeter } from '../collector/sample-meter.js';
 import { SamplePlatform } from '../collector/sample-platform.js';
@@ -19,6 +26,8 @@ export class SampleSite {
   readonly platform: SamplePlatform;
   readonly #sessions = new Map<string, ReturnType<SampleChain['openSession']>>();
   readonly #delivered = new Map<string, Uint8Array[]>();
+  /** By meter, over the first so many readings. */
+  readonly #runningHashes = new Map<string, Uint8Array[]>();
 
   private constructor(platform: SamplePlatform, chain: SampleChain, dir: string, collectorPort: number) {
     this.platform = platform;
@@ -124,7 +133,7 @@ export class SampleSite {
     if (status !== 204) throw new Error(`openings: ${status} ${text}`);
   }
 
-  /** What the collector's comparisons need to know of the readings that were delivered. */
+  /** Every reading of a meter that was made so far. */
   sequenceOf(meter: SampleMeter): readonly Uint8Array[] {
     return this.#delivered.get(meter.id) ?? [];
   }
@@ -136,14 +145,41 @@ export class SampleSite {
   }
 
   deliver(meter: SampleMeter, count: number, anchored = true): Promise<{ status: number; text: string }> {
-    const delivered = this.#delivered.get(meter.id) ?? [];
-    this.#delivered.set(meter.id, delivered);
+    this.make(meter, count, anchored);
+    return this.send(meter, this.sequenceOf(meter).length - count + 1);
+  }
+
+  /** The next `count` readings of a meter, not delivered yet. */
+  make(meter: SampleMeter, count: number, anchored = true): void {
+    const made = this.#delivered.get(meter.id) ?? [];
+    this.#delivered.set(meter.id, made);
+    const hashes = this.#runningHashes.get(meter.id) ?? [RUNNING_HASH_START];
+    this.#runningHashes.set(meter.id, hashes);
     for (let i = 0; i < count; i++) {
-      const record = meter.record(delivered.length + 1);
-      delivered.push(record);
-      if (anchored) this.chain.anchor(this.#sessions.get(meter.id)!, delivered.length, record);
+      const record = meter.record(made.length + 1);
+      hashes.push(runningHash(crypto, hashes.at(-1)!, readingHash(crypto, record)));
+      made.push(record);
+      if (anchored) this.chain.anchor(this.#sessions.get(meter.id)!, made.length, record);
     }
     if (anchored) this.chain.close();
-    return this.post('/v1/records', meter.delivery(1, delivered, count));
+  }
+
+  /** Delivers readings that were made, `from` to `to`, the last one if not given. */
+  send(
+    meter: SampleMeter,
+    from: number,
+    to = this.sequenceOf(meter).length,
+  ): Promise<{ status: number; text: string }> {
+    const statement = meter.statement(1, [], { to, runningHash: this.#runningHashes.get(meter.id)![to]! });
+    const records = this.sequenceOf(meter).slice(from - 1, to);
+    return this.post('/v1/records', encodeDeliveryGroup(statement, records));
+  }
+
+  /** The highest number that the collector says it holds. */
+  async heldTo(meter: SampleMeter): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.collectorPort}/v1/state?meter=${meter.id}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    return ((await answer.json()) as { seq: number }).seq;
   }
 }
