@@ -50,7 +50,9 @@ for (const major of ['5', '4'] as const) {
       ours.filter(({ err }) => err !== undefined),
       [],
     );
-    const examples = await red.get<Record<string, unknown>>('library/examples/flows/@meterseal/node-red-meterseal/');
+    const examples = await red.get<Record<string, unknown>>(
+      'library/examples/flows/@meterseal/node-red-meterseal/',
+    );
     t.ok(JSON.stringify(examples).includes('quick-start'));
     const icons = await red.get<Record<string, string[]>>('icons');
     t.same([...(icons['@meterseal/node-red-meterseal'] ?? [])].sort(), [
