@@ -42,7 +42,7 @@ async function bench(
       profile: PROFILE,
       channel: 1,
       contact: { profile: PROFILE, channel: 1 },
-      pulseMs: 1_000,
+      pulseMs: 4_000,
       answerMs: 500,
       ...change,
     },
@@ -75,8 +75,9 @@ t.test('the contact is closed only while connected, whichever line leads to it',
         t.ok(await relay.isClosed());
         const client = dial(port, '127.0.0.1').on('error', () => {});
         await once(client, 'connect');
-        const pulses = relay.requests().length;
-        await until('pulses are renewed', () => relay.requests().length > pulses + 6, 30_000);
+        const pulses = (): number => relay.requests().filter((pdu) => pdu.startsWith('0502')).length;
+        const before = pulses();
+        await until('pulses are renewed', () => pulses() > before + 1, 30_000);
         t.ok(await relay.isClosed());
         await driver.isolate();
         t.equal(words(await driver.readBacks()), ISOLATED);
@@ -119,7 +120,7 @@ t.test('no pulse outlasts the lease, and the contact opens without the gate', as
 });
 
 t.test('a contact that opened while the gate was stopped is not closed again in that window', async (t) => {
-  const { relay, driver } = await bench(t);
+  const { relay, driver } = await bench(t, {}, { pulseMs: 1_000 });
   await driver.connect(inMs(LONG_MS));
   // As for a process that is stopped: nothing runs, nothing is sent, and then everything is late at once.
   const end = Date.now() + 2_500;
@@ -165,7 +166,7 @@ t.test('whatever a board has, the witnesses never all say connected where it is 
 
 t.test('a board that is unplugged: isolating fails, says so, and the contact opens by itself', async (t) => {
   for (const serial of [false, true]) {
-    const { relay, driver } = await bench(t, { serial });
+    const { relay, driver } = await bench(t, { serial }, { pulseMs: 2_000 });
     await driver.connect(inMs(LONG_MS));
     await relay.plug(false);
     await t.rejects(driver.isolate(), { code: 'port-failed' });
