@@ -11,6 +11,8 @@ const PROOF_MS = 500;
 const PROOFS = 3;
 /** After that, how long the board's timer may be late before it counts as lost; and how long a contact may take to move. */
 const SETTLE_MS = 1_000;
+/** A board's clock is a cheap one: so much later than it should it may end a pulse. */
+const DRIFT = 0.02;
 /** Between two looks at a contact that is to move. */
 const LOOK_MS = 50;
 /** How long isolating goes on trying to reach the board before it says that it failed. */
@@ -54,9 +56,9 @@ export class ModbusRelayDriver implements SwitchDriver {
     const window = new AbortController();
     this.#window = window;
     const { board, port, pulseMs } = this.#options;
-    await board.off();
+    await twice(() => board.off());
     await this.#proveTimer(until, window.signal);
-    const closedUntil = await this.#pulse(pulseMs, until, window.signal);
+    const closedUntil = await twice(() => this.#pulse(pulseMs, until, window.signal));
     if (closedUntil === 0) {
       throw new MetersealError(
         'link-fault',
@@ -97,7 +99,7 @@ export class ModbusRelayDriver implements SwitchDriver {
    */
   async #proveTimer(until: number, over: AbortSignal): Promise<void> {
     for (let proof = 0; proof < PROOFS && !over.aborted; proof++) {
-      await this.#pulse(PROOF_MS, until, over);
+      await twice(() => this.#pulse(PROOF_MS, until, over));
       const hasClosed = await this.#looks(PROOF_MS, over, (coil, contact) => coil || contact);
       if (!(await this.#settles(false, PROOF_MS + SETTLE_MS, over))) {
         throw new MetersealError(
@@ -132,7 +134,7 @@ export class ModbusRelayDriver implements SwitchDriver {
     const isSent = await board.pulse(() => {
       const now = clock.monotonic();
       if (over.aborted || now >= notFrom) return 0;
-      const length = Math.min(lengthMs, until - answerMs - now);
+      const length = Math.min(lengthMs, (until - answerMs - now) * (1 - DRIFT));
       closedUntil = now + length;
       return length;
     });
@@ -193,11 +195,13 @@ export class ModbusRelayDriver implements SwitchDriver {
     await this.#settles(false, SETTLE_MS);
   }
 
-  /** A lost answer is asked for once more: a comparison is worth that. */
   async #ask(look: () => Promise<boolean>): Promise<ReadBack['says']> {
     const says = (connected: boolean): ReadBack['says'] => (connected ? 'connected' : 'isolated');
-    return look()
-      .catch(look)
-      .then(says, () => 'unknown');
+    return twice(look).then(says, () => 'unknown');
   }
+}
+
+/** An answer that is lost is asked for once more: a comparison is worth that. */
+function twice<T>(act: () => Promise<T>): Promise<T> {
+  return act().catch(act);
 }

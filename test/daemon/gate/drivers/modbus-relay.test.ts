@@ -181,6 +181,7 @@ t.test('a board that is unplugged: isolating fails, says so, and the contact ope
 
 t.test('an answer that is lost now and then costs nothing', async (t) => {
   const { relay, driver } = await bench(t, { serial: true }, { pulseMs: 4_000, answerMs: 300 });
+  await relay.setFaults({ losesOneOf: 9 });
   await driver.connect(inMs(LONG_MS));
   await relay.setFaults({ losesOneOf: 4 });
   for (let i = 0; i < 4; i++) t.equal(words(await driver.readBacks()), CONNECTED);
