@@ -8,6 +8,7 @@ import tap from 'tap';
 import { PLAIN_NODE } from '../command-line.js';
 
 const BIN = fileURLToPath(new URL('../../../daemon/bin/meterseal.js', import.meta.url));
+const START = fileURLToPath(new URL('../../../daemon/setup/start.mjs', import.meta.url));
 /** The environment variable by which all processes of one command are found. */
 const MARK = 'METERSEAL_SCENARIO';
 /** For one condition, on a machine that is busy with other tests. */
@@ -25,7 +26,7 @@ export class RunningCommand {
   /** Ends with the test at the latest, and whatever it has started with it. */
   constructor(t: Test, ...args: readonly string[]) {
     const [command, before] = PLAIN_NODE;
-    this.#process = spawn(command, [...before, BIN, ...args], {
+    this.#process = spawn(command, [...before, this.script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, [MARK]: this.#mark },
     });
@@ -41,6 +42,10 @@ export class RunningCommand {
       await this.#ended;
       for (const pid of this.processes()) tryKill(pid);
     });
+  }
+
+  protected get script(): string {
+    return BIN;
   }
 
   get pid(): number {
@@ -101,6 +106,13 @@ export class RunningCommand {
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => environmentOf(pid).includes(`${MARK}=${this.#mark}`))
       .map(Number);
+  }
+}
+
+/** What `npm start` runs, with its own arguments: it sets up what is missing, and starts the demo. */
+export class NpmStart extends RunningCommand {
+  protected override get script(): string {
+    return START;
   }
 }
 
