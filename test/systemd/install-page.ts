@@ -11,16 +11,20 @@ const PLACES: readonly (readonly [string, string])[] = [
   ['interval: 15s', 'interval: 1s'],
   ['192.0.2.10:7411', '127.0.0.1:7411'],
   ['https://collector.example:7421', 'http://127.0.0.1:7421'],
+  ['rtu:///dev/serial/by-id/usb-1a86_USB_Serial-if00-port0', 'tcp://127.0.0.1:5021'],
+  ['198.51.100.1', '127.0.0.2'],
+  // The one that the simulated board has.
+  ['input: 2', 'input: 1'],
 ];
 
 /**
- * The commands of docs/install.md that are marked for a part, in their order.
+ * The commands, or the configuration, of docs/install.md that are marked for a part, in their order.
  *
  * @param part second word behind the fence
  */
-export function documented(part: 'box' | 'node-red'): string[] {
+export function documented(part: 'box' | 'node-red' | 'relay'): string[] {
   const page = readFileSync(new URL('docs/install.md', ROOT), 'utf8');
-  const blocks = [...page.matchAll(/^```sh (\S+)\n(.*?)^```$/gms)].filter(([, name]) => name === part);
+  const blocks = [...page.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].filter(([, name]) => name === part);
   return blocks.map(([, , text]) =>
     PLACES.reduce((script, [there, here]) => script.replaceAll(there, here), text!),
   );

@@ -183,6 +183,25 @@ t.test('the roles as services of their own, in a booted container', { skip: why 
     await box.must('meterseal', 'verify', proof, '--policy', '/var/lib/meterseal/chain/policy');
   });
 
+  await t.test('with the relay of install.md in its configuration the switch is of grade G2', async (t) => {
+    const board = ['/opt/meterseal/test/dist/simulator/relay-main.js', '--tcp', '127.0.0.1:5021'];
+    await box.start(NODE, ...board);
+    const file = '/etc/meterseal/meterseal.yaml';
+    const config = (await box.must('cat', file)).replace(/^gate:\n(?: .*\n)+/m, documented('relay')[0]!);
+    t.match(config, /relay:/);
+    await box.must(
+      'sh',
+      '-euc',
+      `cat > ${file} <<'END'\n${config}END\nsystemctl restart meterseal-gate.service`,
+    );
+    await until(
+      'the gate has its relay',
+      async () => (await status()).gate?.driver === 'modbus-relay',
+      PATIENCE_MS,
+    );
+    t.match((await status()).gate, { state: 'isolated', assured: true, grade: 2 });
+  });
+
   const noNodeRed = nodeRed === undefined ? 'Node-RED is not installed in node-red-nodes/runtime' : false;
   await t.test('Node-RED runs beside them', { skip: noNodeRed }, async (t) => {
     for (const script of documented('node-red')) await box.must('sh', '-euc', script);
