@@ -44,10 +44,10 @@ export function verifyNode(red: Red): NodeConstructor {
 }
 
 /** Language-neutral: numbers and signs. */
-function statusOf({ counts, isComparing }: VerifyController): Status {
+function statusOf({ counts, isComparing, isAlarmed }: VerifyController): Status {
   const { verified, tampered, unverifiable, waiting } = counts;
   const text = `✓${verified} ✗${tampered} ?${unverifiable}${waiting > 0 ? ` …${waiting}` : ''}`;
-  if (tampered > 0) return { fill: 'red', shape: 'dot', text };
+  if (isAlarmed) return { fill: 'red', shape: 'dot', text };
   if (isComparing) return { fill: 'blue', shape: 'dot', text };
   if (unverifiable > 0) return { fill: 'yellow', shape: 'dot', text };
   return verified > 0 ? { fill: 'green', shape: 'dot', text } : { fill: 'grey', shape: 'ring', text };

@@ -46,6 +46,7 @@ type Waiting = {
   readonly done: (error?: unknown) => void;
 };
 
+const NONE = { verified: 0, tampered: 0, unverifiable: 0 };
 /** Reasons that may be gone at the next comparison. */
 const PASSING = new Set(['not-yet-anchored', 'link-denied', 'platform-unreachable', 'stale-checkpoint']);
 
@@ -58,7 +59,9 @@ export class VerifyController {
   readonly #tools: VerifyTools;
   #waiting: Waiting[] = [];
   readonly #asked: { message: VerifiedMessage; done: (error?: unknown) => void }[] = [];
-  readonly #counts = { verified: 0, tampered: 0, unverifiable: 0 };
+  readonly #counts = { ...NONE };
+  #lastAsked = NONE;
+  #isAlarmed = false;
   readonly #closed = new AbortController();
   #alarm: AbortController | undefined;
   #working = false;
@@ -68,9 +71,19 @@ export class VerifyController {
     this.#tools = tools;
   }
 
-  /** Readings judged since the start or the last reset, and those that wait. */
+  /**
+   * Readings judged since the start or the last reset, and those that wait. Where no reading came through, what the last
+   * comparison found that was asked for.
+   */
   get counts(): VerifyCounts {
-    return { ...this.#counts, waiting: this.#waiting.length };
+    const { verified, tampered, unverifiable } = this.#counts;
+    const own = verified + tampered + unverifiable > 0 ? this.#counts : this.#lastAsked;
+    return { ...own, waiting: this.#waiting.length };
+  }
+
+  /** Something tampered was found since the start or the last reset. */
+  get isAlarmed(): boolean {
+    return this.#isAlarmed;
   }
 
   get isComparing(): boolean {
@@ -105,7 +118,9 @@ export class VerifyController {
   }
 
   #reset(done: () => void): void {
-    Object.assign(this.#counts, { verified: 0, tampered: 0, unverifiable: 0 });
+    Object.assign(this.#counts, NONE);
+    this.#lastAsked = NONE;
+    this.#isAlarmed = false;
     done();
   }
 
@@ -189,6 +204,8 @@ export class VerifyController {
     for (const { message, done } of asked) {
       message.comparison = comparisonMessage(result, at);
       message.payload = { ...result.counts };
+      this.#lastAsked = result.counts;
+      this.#isAlarmed ||= message.comparison.verdict === 'tampered';
       this.#tools.send(message.comparison.verdict, message);
       done();
     }
@@ -197,6 +214,7 @@ export class VerifyController {
   #pass(message: VerifiedMessage, verification: Verification): void {
     message.verification = verification;
     this.#counts[verification.verdict]++;
+    this.#isAlarmed ||= verification.verdict === 'tampered';
     this.#tools.send(verification.verdict, message);
   }
 

@@ -187,3 +187,19 @@ t.test('a reset sets the counts to zero, and asks for nothing', async (t) => {
   t.same(controller.counts, { verified: 0, tampered: 0, unverifiable: 0, waiting: 0 });
   t.equal(comparisons.length, 1);
 });
+
+t.test('an alarm stays until it is reset', async (t) => {
+  const bad = resultOf(5, [finding(2, 'hash-differs', 'collector')]);
+  const { controller } = start({}, bad, resultOf(5, []));
+  await controller.take({});
+  t.match(
+    controller.counts,
+    { verified: 4, tampered: 1 },
+    'where no reading came through, of the comparison',
+  );
+  await controller.take({});
+  t.match(controller.counts, { verified: 5, tampered: 0 });
+  t.equal(controller.isAlarmed, true);
+  await controller.take({ reset: true });
+  t.equal(controller.isAlarmed, false);
+});
