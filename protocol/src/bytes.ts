@@ -132,9 +132,13 @@ export function isWellFormed(text: string): boolean {
   return !SURROGATE.test(text);
 }
 
+/** Bytes that a writer begins with: most messages fit. */
+const FIRST_BYTES = 256;
+
 /** Builds a fixed binary layout: big-endian integers, raw bytes, `str` (u16 length ‖ UTF-8). */
 export class ByteWriter {
-  readonly #parts: Uint8Array[] = [];
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #at = 0;
 
   u8(value: number): this {
     return this.#integer(value, 1);
@@ -159,7 +163,9 @@ export class ByteWriter {
         `couldn't encode field: ${value.length} bytes where ${length} belong`,
       );
     }
-    this.#parts.push(value);
+    this.#reserve(length);
+    this.#bytes.set(value, this.#at);
+    this.#at += length;
     return this;
   }
 
@@ -175,7 +181,7 @@ export class ByteWriter {
   }
 
   done(): Uint8Array {
-    return join(this.#parts);
+    return this.#bytes.slice(0, this.#at);
   }
 
   #integer(value: number, width: number): this {
@@ -183,14 +189,22 @@ export class ByteWriter {
     if (!Number.isInteger(value) || value < 0 || value > most) {
       throw new MetersealError('bad-argument', `couldn't encode integer: ${value} is not in 0…${most}`);
     }
-    const out = new Uint8Array(width);
+    this.#reserve(width);
     let rest = value;
-    for (let i = width - 1; i >= 0; i--) {
-      out[i] = rest % 256;
+    for (let i = this.#at + width - 1; i >= this.#at; i--) {
+      this.#bytes[i] = rest % 256;
       rest = Math.floor(rest / 256);
     }
-    this.#parts.push(out);
+    this.#at += width;
     return this;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#at + more;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
   }
 }
 

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from './bytes.js';
 import type { EntryBody, EntryType } from './entry-body.js';
 import { decodeBody, ENTRY_CODES, encodeBody } from './entry-body.js';
 import type { ErrorCode } from './errors.js';
-import { MAX_ENTRY_BYTES } from './limits.js';
+import { MAX_ENTRY_BYTES, MAX_INTEGER } from './limits.js';
 import { isHeldRange } from './messages/delivery.js';
 import { nameOf } from './named-code.js';
 
@@ -32,6 +32,10 @@ export type EntryOf<T extends EntryType> = Extract<Entry, { type: T }>;
  * @throws MetersealError `bad-argument` when a field does not fit its place
  */
 export function encodeEntry(entry: Entry): Uint8Array {
+  if (entry.type === 'reading') {
+    const bytes = encodeReading(entry);
+    if (bytes !== undefined) return bytes;
+  }
   const writer = new ByteWriter()
     .u8(0)
     .u8(ENTRY_CODES[entry.type])
@@ -43,6 +47,39 @@ export function encodeEntry(entry: Entry): Uint8Array {
   const bytes = writer.done();
   decode(bytes, 'bad-argument');
   return bytes;
+}
+
+/** Bytes of an entry 04. */
+const READING_BYTES = 128;
+
+/**
+ * The entry of which there are a hundred times as many as of all others, written straight to its places, because the general
+ * way takes ten times as long.
+ *
+ * @returns undefined where something does not fit, for the general way to say what
+ */
+function encodeReading(entry: EntryOf<'reading'>): Uint8Array | undefined {
+  const { time, subject, seq, session, hash, sealSignature } = entry;
+  const isIn = (value: number, least: number, most: number): boolean =>
+    Number.isInteger(value) && value >= least && value <= most;
+  if (!isIn(time, 0, MAX_INTEGER) || !isIn(subject, 1, 0xffff_ffff)) return undefined;
+  if (!isIn(seq, 1, MAX_INTEGER) || !isIn(session, 1, MAX_INTEGER)) return undefined;
+  if (hash.length !== 32 || sealSignature.length !== 64) return undefined;
+  const bytes = new Uint8Array(READING_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes[1] = ENTRY_CODES.reading;
+  putU64(view, 4, time);
+  view.setUint32(12, subject);
+  putU64(view, 16, seq);
+  putU64(view, 24, session);
+  bytes.set(hash, 32);
+  bytes.set(sealSignature, 64);
+  return bytes;
+}
+
+function putU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value / 2 ** 32);
+  view.setUint32(at + 4, value % 2 ** 32);
 }
 
 /** @throws MetersealError `bad-entry` */

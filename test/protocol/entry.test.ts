@@ -206,3 +206,17 @@ function place(bytes: Uint8Array, type: EntryType, subject: number, seq: number)
   if (type === 'block-close') out.writeBigUInt64BE(BigInt(seq), 24);
   return new Uint8Array(out);
 }
+
+t.test('a reading’s integers come out again, whatever their size', async (t) => {
+  const reading = entryOf('reading') as Entry & { type: 'reading' };
+  for (const large of [1, 255, 256, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1]) {
+    const entry = {
+      ...reading,
+      time: large,
+      seq: large,
+      session: large,
+      subject: Math.min(large, 2 ** 32 - 1),
+    };
+    t.strictSame(decodeEntry(encodeEntry(entry)), entry);
+  }
+});
