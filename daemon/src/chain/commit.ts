@@ -5,14 +5,13 @@ import {
   equalBytes,
   formatCheckpoint,
   isMetersealError,
-  leafHashes,
   MetersealError,
   platformIdOf,
   signNote,
 } from '@meterseal/protocol';
 import type { Clock } from '../host/clock.js';
 import type { Logger } from '../host/logger.js';
-import { blockEntries, rangesOf } from './block.js';
+import { blockLeafHashes, rangesOf } from './block.js';
 import { Draft } from './draft.js';
 import type { LedgerState } from './ledger-state.js';
 import type { BlockWrite, ChainReader, ChainStore, StoredBlock } from './store.js';
@@ -122,6 +121,11 @@ export class Chain {
     return this.#published;
   }
 
+  /** The highest number of a meter that any job has added: what lies above it is nowhere on the chain. */
+  highest(subject: number): number {
+    return this.#state.subjects.get(subject)?.last.seq ?? 0;
+  }
+
   /** The published tree. */
   get tree(): TreeReader {
     return new TreeReader(this.#parts.engine, this.#parts.store, this.published.edge);
@@ -209,7 +213,7 @@ export class Chain {
       return;
     }
     const write = this.#closeBlock(draft);
-    const { edge, tiles } = this.#edge.append(engine, leafHashes(engine, draft.bytes));
+    const { edge, tiles } = this.#edge.append(engine, blockLeafHashes(engine, write.block));
     const root = edge.root(engine);
     this.#state.endBlock(root);
 
@@ -288,7 +292,7 @@ export class Chain {
 
   #isSame(stored: StoredBlock, block: StoredBlock): boolean {
     const { engine } = this.#parts;
-    const { edge } = this.#edge.append(engine, leafHashes(engine, blockEntries(stored)));
+    const { edge } = this.#edge.append(engine, blockLeafHashes(engine, stored));
     const { firstIndex, count, note } = block;
     return (
       stored.firstIndex === firstIndex &&

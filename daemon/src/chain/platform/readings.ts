@@ -128,9 +128,12 @@ export class Readings {
 
   /** Finds what the chain holds under the claimed numbers, as far as that is not found already. */
   async #lookUp(examined: readonly Examined[], held: Map<string, Held>): Promise<void> {
-    const lookup = new EntryLookup(this.#parts.chain.reader);
+    const { chain } = this.#parts;
+    const lookup = new EntryLookup(chain.reader);
     for (const { claim } of examined) {
       if (claim === undefined || held.get(nameOf(claim))) continue;
+      // The common case, a new number, costs no look at the disk.
+      if (claim.seq > chain.highest(claim.subject)) continue;
       const found = await lookup.find('reading', claim.subject, claim.seq);
       held.set(nameOf(claim), found === undefined ? null : { hash: found.entry.hash, index: found.index });
     }
@@ -147,7 +150,7 @@ export class Readings {
       if (claim === undefined) continue;
       const { last, firstSeq } = subjects.get(claim.subject)!;
       const mustBeHeld = claim.seq >= firstSeq && claim.seq <= last.seq;
-      if (mustBeHeld && held.get(nameOf(claim)) === null) return undefined;
+      if (mustBeHeld && (held.get(nameOf(claim)) ?? null) === null) return undefined;
     }
     const now = new Map(held);
     /** Subjects of which a frame of this submission was refused. */
