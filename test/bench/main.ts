@@ -8,7 +8,10 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { appendBenchmark } from './append.js';
 import { compareBenchmark } from './compare.js';
+import { hashBenchmark, sealBenchmark } from './crypto.js';
+import { ingestBenchmark } from './ingest.js';
 import { lineBenchmark } from './line.js';
 import type { Machine } from './machine.js';
 import { describeMachine } from './machine.js';
@@ -24,7 +27,14 @@ const { values } = parseArgs({
   },
 });
 
-const BENCHMARKS: readonly Benchmark[] = [lineBenchmark, compareBenchmark(values.site)];
+const BENCHMARKS: readonly Benchmark[] = [
+  hashBenchmark,
+  sealBenchmark,
+  appendBenchmark,
+  ingestBenchmark,
+  lineBenchmark,
+  compareBenchmark(values.site),
+];
 
 const chosen = BENCHMARKS.filter(({ name }) => values.only === undefined || name === values.only);
 if (chosen.length === 0) {
