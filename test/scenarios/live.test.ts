@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { assertRefused, meterseal } from '../command-line.js';
 import { METERS } from './line.js';
 import { RunningCommand } from './running-command.js';
 
@@ -46,6 +47,9 @@ t.test(
       const goesOn = await size(demo);
       t.ok(goesOn > reached, `goes on at ${goesOn} entries after ${reached}`);
       t.equal(policy(), origin, 'under the same key');
+      const second = await meterseal('demo', '--headless', '--fresh', '--state', state);
+      assertRefused(t, second, 13, 'state-in-use', /another meterseal uses it/);
+      t.equal(policy(), origin, 'a second demo in its folder touches nothing');
       reached = goesOn;
     });
     await run(['--fresh'], async (demo) => {

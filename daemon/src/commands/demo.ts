@@ -31,7 +31,7 @@ export function registerDemo(program: Command): void {
     .option('--json', 'with --check: print the result only')
     .action(async (options: CommandOptions) => {
       const port = portOf(options.port);
-      if (options.fresh) DemoBox.wipe(options.state);
+      if (options.fresh) await DemoBox.wipe(options.state);
       const stop = stopSignal();
       if (options.check) await check(options, stop);
       else if (options.headless) await showDemo(options.state, process.stdout, stop);

@@ -9,6 +9,7 @@ import type { RawBus, RawConfig } from '../../config/config.js';
 import { writeFileAtomically } from '../../host/private-file.js';
 import type { StateFolder } from '../../host/state-folder.js';
 import { makePrivateFolder, prepareStateFolder, stateFolder } from '../../host/state-folder.js';
+import { lockState } from '../../host/state-lock.js';
 import type { ComparisonReport } from '../collector/control.js';
 import { askComparison } from '../collector/control.js';
 import { addToRoster } from '../roster.js';
@@ -67,15 +68,20 @@ export class DemoBox {
     this.#logs = join(this.state.root, 'logs');
   }
 
-  /** Removes what an earlier demo left; only a folder that a demo made. */
-  static wipe(path: string): void {
-    const { root, config } = stateFolder(path);
+  /**
+   * Removes what an earlier demo left; only a folder that a demo made.
+   *
+   * @throws MetersealError `misuse`; `state-in-use` while one runs
+   */
+  static async wipe(path: string): Promise<void> {
+    const { root, config, lock } = stateFolder(path);
     if (!existsSync(root)) return;
     if (!existsSync(config) || !readFileSync(config, 'utf8').startsWith(CONFIG_HEAD)) {
       throw new MetersealError('misuse', `couldn't wipe ${root}: it was not made by the demo`, {
         hint: 'Name another folder with --state.',
       });
     }
+    await checkUnused(lock);
     rmSync(root, { recursive: true });
   }
 
@@ -93,7 +99,11 @@ export class DemoBox {
     await this.startCollector();
   }
 
-  /** Starts everything but the collector, whose folder and key are there then. */
+  /**
+   * Starts everything but the collector, whose folder and key are there then.
+   *
+   * @throws MetersealError `state-in-use` before anything is changed, `stopped` if a process ends
+   */
   async launchBox(): Promise<void> {
     if (!existsSync(SIMULATOR)) {
       throw new MetersealError('file-missing', "couldn't start demo: the meter simulator is not here", {
@@ -101,6 +111,7 @@ export class DemoBox {
       });
     }
     prepareStateFolder(this.state);
+    await checkUnused(this.state.lock);
     for (const folder of [this.#logs, this.state.collector]) makePrivateFolder(folder);
     const serial = await this.#startSimulator('serial', SERIAL_METERS);
     const tcp = await this.#startSimulator('tcp', TCP_METERS);
@@ -294,6 +305,11 @@ export class DemoBox {
 }
 
 const CONFIG_HEAD = '# Written by meterseal demo at each start.\n';
+
+/** The box takes the lock itself; what would be written before it does belongs to whoever has it. */
+async function checkUnused(lock: string): Promise<void> {
+  await (await lockState(lock))();
+}
 
 /** A port of the loopback interface that nobody uses now. */
 export async function freePort(): Promise<number> {
