@@ -126,7 +126,9 @@ export class Container {
   }
 
   #inside(): string[] {
-    return ['--target', String(this.#leader), '--mount', '--uts', '--ipc', '--net', '--pid', '--'];
+    const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--'];
+    // The test runner has a hook in every Node that a test starts, which is not there inside.
+    return ['--target', String(this.#leader), ...namespaces, 'env', '-u', 'NODE_OPTIONS'];
   }
 
   async #awaitBoot(): Promise<void> {
