@@ -40,8 +40,11 @@ for (const major of ['5', '4'] as const) {
       for (const example of EXAMPLES) {
         await importExample(page, example);
         t.same(await invalidNodes(page), [], example);
-        await deploy(page);
       }
+      await deploy(page);
+      await page.reload();
+      await openEditor(page, url);
+      t.same(await invalidNodes(page), [], 'nor is there one when the editor is opened again');
       await red.deploy([]);
       t.same(complaints, [], 'no word on the console');
       t.same(outside, [], 'no request to another host');

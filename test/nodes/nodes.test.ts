@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bundleNodes, installed, NodeRed, notInstalled, Outlet } from './running-node-red.js';
+import { bundleNodes, installed, NodeRed, notInstalled, Outlet, until } from './running-node-red.js';
 import { SampleSite } from './sample-flow.js';
 
 t.setTimeout(300_000);
@@ -34,8 +34,19 @@ for (const major of ['5', '4'] as const) {
         link: 'link',
         wires: [['tap-state'], ['tap-done']],
       },
+      { id: 'status', type: 'status', z: 'flow', scope: ['verify', 'switch'], wires: [['tap-status']] },
       { id: 'catch', type: 'catch', z: 'flow', scope: null, wires: [['tap-caught']] },
-      ...outlet.nodes('flow', 'reading', 'verified', 'tampered', 'unverifiable', 'state', 'done', 'caught'),
+      ...outlet.nodes(
+        'flow',
+        'reading',
+        'verified',
+        'tampered',
+        'unverifiable',
+        'state',
+        'status',
+        'done',
+        'caught',
+      ),
     ]);
 
     await t.test('every node loads without an error', async (t) => {
@@ -88,6 +99,16 @@ for (const major of ['5', '4'] as const) {
         ['connecting', 'connected', 'isolating', 'isolated'],
       );
       t.match(states[3].switch, { witness: 'refused' });
+    });
+
+    await t.test('badges reach Status nodes', async (t) => {
+      const texts = (): string[] => outlet.of('status').map(({ status }) => status.text);
+      await until(
+        'the badge of verify',
+        async () => texts().includes('✓5 ✗0 ?0'),
+        () => texts().join(),
+      );
+      t.pass('numbers and signs, in every language');
     });
   });
 }
