@@ -19,6 +19,8 @@ export type Verification = {
   accused?: 'collector' | 'box' | 'platform' | 'flow';
   /** SHA-256 of `msg.reading`, in hex; absent where it is no record. */
   hash?: string;
+  /** What the chain has under its number, in hex; absent where that is nothing, or not known from here. */
+  chainHash?: string;
   /** The chain that it was judged by: entries. */
   size?: number;
   lease?: string;
@@ -93,36 +95,35 @@ export class Judgement {
     const { record, hash } = examined;
     const { outcome } = this.#result;
     if (outcome !== 'judged') return this.#say(outcome, hash);
+    const findings = this.#findings.get(`${record.meter} ${record.seq}`) ?? [];
     const held = this.#hashesOf(record.meter, record.seq);
+    const own = findings.find(({ hashes }) => hashes !== undefined && equalBytes(hashes.held, hash));
+    if (own !== undefined) return this.#say(own.reason, hash, own.accused, own.hashes?.chain);
     // What is held is what was judged: a reading that is not among it was made, or changed, on the way here.
     if (!held.some((one) => equalBytes(one, hash))) return this.#say('hash-differs', hash, 'flow');
-    const findings = this.#findings.get(`${record.meter} ${record.seq}`) ?? [];
-    const speaking =
-      findings.length >= held.length ? findings : findings.filter((one) => speaksOf(one, record));
-    const [worst] = [...speaking].sort((a, b) => VERDICT_CODES[a.reason] - VERDICT_CODES[b.reason]);
-    if (worst !== undefined) return this.#say(worst.reason, hash, worst.accused);
+    // What speaks of another version, and says that the chain has this one, is nothing against it.
+    const against = findings.filter(({ hashes }) => hashes === undefined || !equalBytes(hashes.chain, hash));
+    const [worst] = against.sort((a, b) => VERDICT_CODES[a.reason] - VERDICT_CODES[b.reason]);
+    if (worst !== undefined) return this.#say(worst.reason, hash, worst.accused, worst.hashes?.chain);
     return this.#isCut ? this.#say('not-yet-anchored', hash) : this.#say('verified', hash);
   }
 
-  #say(reason: VerdictReason, hash: Uint8Array | undefined, accused?: Verification['accused']): Verification {
+  #say(
+    reason: VerdictReason,
+    hash: Uint8Array | undefined,
+    accused?: Verification['accused'],
+    chainHash = reason === 'verified' ? hash : undefined,
+  ): Verification {
     const { chain, lease } = this.#result;
     return {
       verdict: verdictOf(reason),
       reason,
       ...(accused === undefined ? {} : { accused }),
       ...(hash === undefined ? {} : { hash: toHex(hash) }),
+      ...(chainHash === undefined ? {} : { chainHash: toHex(chainHash) }),
       ...(chain === null ? {} : { size: chain.size }),
       lease: toHex(lease),
       checkedAt: this.#checkedAt,
     };
   }
-}
-
-/**
- * Which of several versions of a number a finding speaks of, where one of them is verified: a reading that the platform
- * refused, or that was lost, has a void record beside it, and that is what the chain has.
- */
-function speaksOf({ reason }: JudgedFinding, record: ReadingRecord): boolean {
-  const isVoided = reason === 'refused-by-platform' || reason === 'lost-by-field';
-  return isVoided ? record.void === undefined : true;
 }

@@ -11,7 +11,11 @@ export type JudgedFinding = Finding & {
   readonly accused: Accused | undefined;
   /** What is wrong with the chain, where that is the reason. */
   readonly flaw?: ChainFlaw;
+  /** Reading hashes, where the version held and the chain's are both there and differ. */
+  readonly hashes?: DifferingHashes;
 };
+
+export type DifferingHashes = { readonly held: Uint8Array; readonly chain: Uint8Array };
 
 export type VerdictCounts = {
   readonly verified: number;
@@ -63,11 +67,11 @@ export class Findings {
     subject: number,
     seq: number,
     reason: VerdictReason,
-    flaw?: ChainFlaw,
+    more: { readonly flaw?: ChainFlaw; readonly hashes?: DifferingHashes } = {},
   ): void {
     this.readings++;
-    if (flaw !== undefined) this.#toldOfReadings.add(`${subject}/${seq}/${reason}`);
-    this.#note(meter, subject, seq, reason, flaw);
+    if (more.flaw !== undefined) this.#toldOfReadings.add(`${subject}/${seq}/${reason}`);
+    this.#note(meter, subject, seq, reason, more);
   }
 
   /** Tells a break of the chain, unless a reading was told of for the same reason at the same place. */
@@ -79,7 +83,7 @@ export class Findings {
     flaw: ChainFlaw,
   ): void {
     if (!this.#toldOfReadings.has(`${subject}/${seq}/${reason}`))
-      this.#note(meter, subject, seq, reason, flaw);
+      this.#note(meter, subject, seq, reason, { flaw });
   }
 
   /** Sorted by subject, number and code; the first of each class if there are very many. */
@@ -92,13 +96,12 @@ export class Findings {
     subject: number,
     seq: number,
     reason: VerdictReason,
-    flaw?: ChainFlaw,
+    more: { readonly flaw?: ChainFlaw; readonly hashes?: DifferingHashes },
   ): void {
     const verdict = verdictOf(reason);
     this.#counts[verdict]++;
     const listed = this.#listed[verdict];
     if (verdict === 'verified' || listed.length >= MAX_LISTED) return;
-    const finding = { subject, seq, reason, meter, accused: ACCUSED[reason] };
-    listed.push(flaw === undefined ? finding : { ...finding, flaw });
+    listed.push({ subject, seq, reason, meter, accused: ACCUSED[reason], ...more });
   }
 }

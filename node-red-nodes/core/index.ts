@@ -3,7 +3,7 @@ export { systemClock } from './clock.js';
 export type { CollectorLimits, CollectorOptions, CollectorStatus, CompareOptions } from './collector.js';
 export { Collector, openCollector } from './collector.js';
 export type { ComparisonResult, SealCounts } from './comparison.js';
-export type { Accused, JudgedFinding, VerdictCounts } from './findings.js';
+export type { Accused, DifferingHashes, JudgedFinding, VerdictCounts } from './findings.js';
 export type { ComparisonAnswer, ComparisonLink, GateLink } from './gate-link.js';
 export type { HeldQuery, HeldReading, HeldReadings } from './held-readings.js';
 export type { Scope } from './judging.js';

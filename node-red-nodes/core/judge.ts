@@ -107,7 +107,7 @@ class Judgement {
       if (entry === undefined) this.#unanchored(meter, seq, row);
       else if (!this.#isVouchedFor(entry, meter.subject)) this.#tell(meter, seq, this.#waiting(row));
       else if (this.#input.held.hashes.same(row, hashes, entry)) this.findings.verified();
-      else this.#tell(meter, seq, this.#differing(meter, seq, row, held, entry));
+      else this.#differing(meter, seq, row, held, entry);
     }
   }
 
@@ -135,7 +135,7 @@ class Judgement {
   }
 
   #tell({ meter, subject }: JudgedMeter, seq: number, reason: VerdictReason, flaw?: ChainFlaw): void {
-    this.findings.tell(meter, subject, seq, reason, flaw);
+    this.findings.tell(meter, subject, seq, reason, flaw === undefined ? {} : { flaw });
   }
 
   #flawOf(row: number, subject: number): ChainFlaw | undefined {
@@ -171,19 +171,24 @@ class Judgement {
   }
 
   /** Held, and on the chain with another hash. */
-  #differing(
-    meter: JudgedMeter,
-    seq: number,
-    row: number,
-    held: readonly number[],
-    entry: number,
-  ): VerdictReason {
-    const { held: index, chain, testimony } = this.#input;
-    const hash = index.hashes.at(row);
+  #differing(meter: JudgedMeter, seq: number, row: number, held: readonly number[], entry: number): void {
+    const { held: index, chain } = this.#input;
+    const hashes = { held: index.hashes.at(row).slice(), chain: chain.hashes.at(entry).slice() };
     const voidRow = held.find((other) => index.hashes.same(other, chain.hashes, entry));
     const replaces = voidRow === undefined ? undefined : index.replacedBy(voidRow);
+    const reason = this.#whyDiffering(meter, seq, hashes.held, replaces);
+    this.findings.tell(meter.meter, meter.subject, seq, reason, { hashes });
+  }
+
+  /** @param replaces what the void record in the reading's place says that it replaces, where there is one */
+  #whyDiffering(
+    { subject }: JudgedMeter,
+    seq: number,
+    hash: Uint8Array,
+    replaces: string | undefined,
+  ): VerdictReason {
     if (replaces === toHex(hash)) return 'refused-by-platform';
-    if (!testimony.wasDelivered(meter.subject, seq, hash)) return 'hash-differs';
+    if (!this.#input.testimony.wasDelivered(subject, seq, hash)) return 'hash-differs';
     return replaces === REPLACES_UNKNOWN ? 'lost-by-field' : 'equivocation';
   }
 }

@@ -1,4 +1,4 @@
-import type { ComparisonResult, JudgedFinding } from '@meterseal/node-red-meterseal/core';
+import type { ComparisonResult, DifferingHashes, JudgedFinding } from '@meterseal/node-red-meterseal/core';
 import { verdictOf } from '@meterseal/protocol';
 
 /** A comparison of `readings` readings that found what is given, or did not come to that. */
@@ -43,6 +43,8 @@ export function finding(
   seq: number,
   reason: JudgedFinding['reason'],
   accused?: JudgedFinding['accused'],
+  hashes?: DifferingHashes,
 ): JudgedFinding {
-  return { subject: 1, seq, reason, meter: 'EM-1', accused };
+  const more = hashes === undefined ? {} : { hashes };
+  return { subject: 1, seq, reason, meter: 'EM-1', accused, ...more };
 }

@@ -1,4 +1,5 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
+import type { JudgedFinding } from '@meterseal/node-red-meterseal/core';
 import { payloadOf } from '@meterseal/node-red-meterseal/internal/controllers/reading-message';
 import { examine, Judgement } from '@meterseal/node-red-meterseal/internal/controllers/verification';
 import { decodeRecord, toHex } from '@meterseal/protocol';
@@ -70,14 +71,38 @@ t.test('where nothing was judged the outcome is said of every reading', async (t
   });
 });
 
-t.test('of two versions the void record is verified, and the reading that it replaces is not', async (t) => {
-  const replaced = meter.record(2);
-  const voided = meter.voidRecord(2, replaced);
-  const held = heldOf({ 2: [replaced, voided] });
-  const judgement = new Judgement(resultOf(4, [finding(2, 'refused-by-platform')]), held, AT);
-  t.match(judgement.of(examine(message(replaced))), {
-    verdict: 'unverifiable',
-    reason: 'refused-by-platform',
-  });
-  t.match(judgement.of(examine(message(voided))), { verdict: 'verified' });
-});
+/** What is said of two versions of a number, of which the chain has the second. */
+function saidOf(first: Uint8Array, second: Uint8Array, reason: JudgedFinding['reason']) {
+  const held = heldOf({ 2: [first, second] });
+  const hashes = { held: crypto.sha256(first), chain: crypto.sha256(second) };
+  const judgement = new Judgement(resultOf(4, [finding(2, reason, undefined, hashes)]), held, AT);
+  return [first, second].map((bytes) => judgement.of(examine(message(bytes))));
+}
+
+t.test(
+  'of two versions the one that the chain has is verified, and what is found speaks of the other',
+  async (t) => {
+    const replaced = meter.record(2);
+    const voided = meter.voidRecord(2, replaced);
+    t.match(saidOf(replaced, voided, 'refused-by-platform'), [
+      { verdict: 'unverifiable', reason: 'refused-by-platform', chainHash: toHex(crypto.sha256(voided)) },
+      { verdict: 'verified', chainHash: toHex(crypto.sha256(voided)) },
+    ]);
+    t.match(saidOf(meter.record(2, '99'), meter.record(2), 'hash-differs'), [
+      { verdict: 'tampered', reason: 'hash-differs' },
+      { verdict: 'verified' },
+    ]);
+  },
+);
+
+t.test(
+  'where the store was changed the message of before is verified, and one of what is stored now is not',
+  async (t) => {
+    const changed = meter.record(2, '99');
+    const hashes = { held: crypto.sha256(changed), chain: crypto.sha256(meter.record(2)) };
+    const result = resultOf(3, [finding(2, 'hash-differs', 'collector', hashes)]);
+    const judgement = new Judgement(result, heldOf(), AT);
+    t.match(judgement.of(examine(message(meter.record(2)))), { verdict: 'verified' });
+    t.match(judgement.of(examine(message(changed))), { reason: 'hash-differs', accused: 'collector' });
+  },
+);
