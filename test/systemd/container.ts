@@ -19,17 +19,17 @@ export function cannotBoot(): string | false {
   if (process.geteuid?.() !== 0) return 'only root can boot a container';
   if (!existsSync(SYSTEMD)) return 'there is no systemd here to boot';
   if (!existsSync(NSPAWN)) return 'systemd-nspawn is not here (Debian: apt-get install systemd-container)';
-  const overlay = spawnSync('unshare', ['-m', '--propagation', 'private', 'sh', '-c', TRY_OVERLAY], {
+  const tried = spawnSync('unshare', ['-m', '--propagation', 'private', 'sh', '-c', TRY], {
     encoding: 'utf8',
   });
-  return overlay.status === 0
-    ? false
-    : `an overlay of this machine cannot be mounted: ${overlay.stderr.trim()}`;
+  return tried.status === 0 ? false : `systemd-nspawn cannot run here: ${tried.stderr.trim() || tried.error}`;
 }
 
 const OVERLAY = `mount -t tmpfs none "$1" && mkdir "$1/up" "$1/work" "$1/root" &&
   mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"`;
-const TRY_OVERLAY = `d=$(mktemp -d) && set -- "$d" && ${OVERLAY}; s=$?; umount -R "$d" 2>/dev/null; rmdir "$d"; exit $s`;
+/** One command in a container, of which nothing is left. */
+const TRY = `set -- "$(mktemp -d)" && ${OVERLAY} && ${NSPAWN} --quiet --register=no --keep-unit --private-network \\
+  --link-journal=no --machine ${MACHINE}-try -D "$1/root" true; s=$?; umount -R "$1"; rmdir "$1"; exit $s`;
 /** $1 an empty folder, $2 what is laid over this machine's root, the rest is nspawn's. */
 const BOOT = `${OVERLAY} && cp -a "$2/." "$1/root/" && root="$1/root" && shift 2 && exec ${NSPAWN} -D "$root" "$@"`;
 
