@@ -65,6 +65,8 @@ export class VerifyController {
   readonly #closed = new AbortController();
   #alarm: AbortController | undefined;
   #working = false;
+  /** How many of those that wait were compared already, and are to be once more. */
+  #triedAgain = 0;
 
   constructor(settings: VerifySettings, tools: VerifyTools) {
     this.#settings = settings;
@@ -166,15 +168,16 @@ export class VerifyController {
 
   /** What came while it compared, and what is to be tried again. */
   #afterwards(): void {
-    const { interval, batch, patience } = this.#settings;
-    const fresh = this.#waiting.filter(({ since }) => this.#age(since) < RETRY_MS).length;
-    if (fresh >= batch) this.#begin();
-    else this.#wake(interval > 0 ? Math.min(interval, patience) : RETRY_MS);
+    const { interval, batch } = this.#settings;
+    if (this.#waiting.length - this.#triedAgain >= batch) this.#begin();
+    else if (interval > 0) this.#wake(interval);
+    else if (this.#triedAgain > 0) this.#wake(RETRY_MS);
   }
 
   async #work(): Promise<void> {
     const asked = this.#asked.splice(0);
     const judged = this.#waiting.splice(0);
+    this.#triedAgain = 0;
     this.#tools.onChange();
     let result: ComparisonResult;
     let judgement: Judgement;
@@ -201,6 +204,7 @@ export class VerifyController {
       waiting.done();
     }
     this.#waiting = [...again, ...this.#waiting];
+    this.#triedAgain = again.length;
     for (const { message, done } of asked) {
       message.comparison = comparisonMessage(result, at);
       message.payload = { ...result.counts };

@@ -96,6 +96,38 @@ t.test('readings wait for the interval, and one comparison serves all of them', 
   t.same(controller.counts, { verified: 2, tampered: 1, unverifiable: 0, waiting: 0 });
 });
 
+t.test(
+  'without an interval nothing is compared but a full batch, what is asked for, and what is tried again',
+  async (t) => {
+    const notYet = resultOf(1, [finding(1, 'not-yet-anchored')]);
+    const { clock, controller, comparisons, waitForMe, reading } = start(
+      { interval: 0, patience: 60_000 },
+      resultOf(1, []),
+      notYet,
+      resultOf(3, []),
+    );
+    const first = controller.take(reading(1));
+    await clock.turn(600_000);
+    t.equal(comparisons.length, 0);
+    await controller.take({});
+    await first;
+
+    waitForMe();
+    const second = controller.take(reading(1));
+    const asked = controller.take({});
+    await settled();
+    const third = controller.take(reading(3));
+    comparisons[1]!();
+    await asked;
+    await settled();
+    t.equal(comparisons.length, 2, 'what came meanwhile is no reason by itself');
+    await clock.turn(5_000);
+    comparisons[2]!();
+    await Promise.all([second, third]);
+    t.equal(controller.counts.verified, 3);
+  },
+);
+
 t.test('a full batch does not wait', async (t) => {
   const { controller, comparisons, reading } = start({ batch: 2 }, resultOf(2, []));
   await Promise.all([controller.take(reading(1)), controller.take(reading(2))]);
