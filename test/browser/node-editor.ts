@@ -12,6 +12,7 @@ declare const RED: {
     eachNode(call: (node: EditorNode) => void): void;
     eachConfig(call: (node: EditorNode) => void): void;
     node(id: string): EditorNode | null;
+    createCompleteNodeSet(): readonly unknown[];
     dirty(): boolean;
   };
   editor: { edit(node: EditorNode): void; editConfig(property: string, type: string, id: string): void };
@@ -39,6 +40,7 @@ export async function openEditor(page: Page, url: string): Promise<void> {
 
 /** Imports one of our examples through the menu, as a person would. */
 export async function importExample(page: Page, name: string): Promise<void> {
+  const before = await page.evaluate(() => RED.nodes.createCompleteNodeSet().length);
   await page.evaluate(() => RED.actions.invoke('core:show-import-dialog'));
   await page.click('#red-ui-tab-red-ui-clipboard-dialog-import-tab-examples a');
   const labels = page.locator('#red-ui-clipboard-dialog .red-ui-treeList-label');
@@ -47,6 +49,8 @@ export async function importExample(page: Page, name: string): Promise<void> {
   await labels.filter({ hasText: new RegExp(`^\\s*${name}\\s*$`) }).click();
   await page.click('#red-ui-clipboard-dialog-ok');
   await page.waitForSelector('#red-ui-clipboard-dialog', { state: 'hidden' });
+  // The dialog goes at once; the example is fetched, and comes later.
+  await page.waitForFunction((count) => RED.nodes.createCompleteNodeSet().length > count, before);
 }
 
 /** Nodes that the editor marks as not properly configured, as `type: properties`. */
