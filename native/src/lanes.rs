@@ -40,6 +40,7 @@ fn hash_one_by_one<'a>(
 }
 
 /// The blocks of one padded message. Only its first and its last ones are copied.
+#[cfg(target_arch = "x86_64")]
 struct Blocks<'a> {
     message: &'a [u8],
     /// 1 with a prefix, else 0: bytes by which the message stands behind its blocks.
@@ -53,6 +54,7 @@ struct Blocks<'a> {
     next: usize,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl<'a> Blocks<'a> {
     fn new(prefix: Option<u8>) -> Self {
         let mut blocks = Self {

@@ -183,12 +183,13 @@ for (const { name, verify, skip } of verifiers) {
 }
 
 t.test('the forgeries are real: libraries without the rule take some of each kind', (t) => {
-  const takes = (verify: Verify, cases: readonly Case[]) =>
-    cases.some((c) => verify(c.publicKey, c.message, c.signature));
-  t.ok(takes(laxNode, smallOrderPairs), 'small-order key and R');
-  t.ok(takes(laxNode, smallOrderR), 'R of small order under an honest key');
-  t.ok(takes(laxNode, torsionInKey), 'key with a torsion component');
-  t.ok(takes(laxVerify, unreducedS), 'unreduced S');
+  // Newer versions of OpenSSL refuse what older ones take: one library of the two is enough.
+  const takes = (cases: readonly Case[]) =>
+    [laxNode, laxVerify].some((verify) => cases.some((c) => verify(c.publicKey, c.message, c.signature)));
+  t.ok(takes(smallOrderPairs), 'small-order key and R');
+  t.ok(takes(smallOrderR), 'R of small order under an honest key');
+  t.ok(takes(torsionInKey), 'key with a torsion component');
+  t.ok(takes(unreducedS), 'unreduced S');
   t.end();
 });
 
