@@ -55,6 +55,7 @@ export class LinkController {
   readonly #tools: LinkTools;
   readonly #watch: SwitchWatch;
   readonly #gate: WindowGate;
+  #key: ReturnType<typeof openCollectorKey> | undefined;
   #opening: Promise<Collector> | undefined;
   /** A comparison that has begun, and the one that waits behind it. */
   #running: Promise<ComparisonResult> | undefined;
@@ -105,7 +106,7 @@ export class LinkController {
 
   /** The collector's public key in base64, as the box's configuration names it; made where there is none. */
   async publicKey(): Promise<string> {
-    return toBase64((await openCollectorKey(this.#settings.dir)).publicKey);
+    return toBase64((await this.#openKey()).publicKey);
   }
 
   /**
@@ -187,13 +188,23 @@ export class LinkController {
     return this.#closing;
   }
 
+  /** One at a time: making the key's files twice at once, one would be in the other's way. */
+  #openKey(): ReturnType<typeof openCollectorKey> {
+    this.#key ??= openCollectorKey(this.#settings.dir);
+    const key = this.#key;
+    key.catch(() => {
+      if (this.#key === key) this.#key = undefined;
+    });
+    return key;
+  }
+
   async #open(): Promise<Collector> {
     const { platform, dir, control: _, maxWindow, anchoringDelay } = this.#settings;
     await folderIsFree(dir);
     return openCollector({
       dir,
       crypto: javascriptEngine,
-      signer: await openCollectorKey(dir),
+      signer: await this.#openKey(),
       clock: this.#tools.clock,
       random: (length) => new Uint8Array(randomBytes(length)),
       ...platform,

@@ -130,7 +130,8 @@ t.test('closing ends a window, and gives the folder to whoever opens it next', a
 
 t.test('a link knows its public key, and what it holds', async (t) => {
   const { link, meter } = await start(t);
-  t.equal(await link.publicKey(), toBase64(collectorKey.publicKey));
+  const keys = await Promise.all([link.publicKey(), link.publicKey()]);
+  t.same(keys, Array(2).fill(toBase64(collectorKey.publicKey)), 'also when it is asked twice at once');
   const { held } = await link.collector();
   const bytes = [];
   for await (const reading of held.read({ meter: meter.id, from: 2 })) bytes.push(reading.bytes);

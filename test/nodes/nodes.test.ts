@@ -1,4 +1,6 @@
+import { toBase64 } from '@meterseal/protocol';
 import t from 'tap';
+import { collectorKey } from '../collector/sample-meter.js';
 import { bundleNodes, installed, NodeRed, notInstalled, Outlet, until } from './running-node-red.js';
 import { SampleSite } from './sample-flow.js';
 
@@ -58,6 +60,15 @@ for (const major of ['5', '4'] as const) {
       );
       t.ok(ours.length >= 5);
     });
+
+    await t.test(
+      'the editor is told the public key of a link that is deployed, and of no other',
+      async (t) => {
+        const key = toBase64(collectorKey.publicKey);
+        t.same(await red.get('meterseal/links/link/key'), { key });
+        t.same(await red.get('meterseal/links/verify/key'), { key: null });
+      },
+    );
 
     await t.test('a reading is a message as soon as it is stored', async (t) => {
       await site.open();
