@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::digest::Hash;
+use crate::bounds::HASH_BYTES;
 
 /// SHA-256(prefix ‖ message) of each message, one behind the other in `out`.
 pub fn hash_each<'a>(
@@ -35,7 +35,7 @@ fn hash_one_by_one<'a>(
             hasher.update([byte]);
         }
         hasher.update(message);
-        out.extend_from_slice(&Hash::from(hasher.finalize()));
+        out.extend_from_slice(&<[u8; HASH_BYTES]>::from(hasher.finalize()));
     }
 }
 
