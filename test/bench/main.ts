@@ -4,7 +4,7 @@
  * Ours and peers in turn in one run, several rounds, medians and ratios. --docs writes docs/benchmarks.md from what was
  * measured. --site keeps the million readings of `compare` in a folder, where the next run finds them. Nothing here is asserted: a figure depends on the machine, and the machine stands beside it.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -26,6 +26,9 @@ const { values } = parseArgs({
     site: { type: 'string' },
   },
 });
+
+/** Where the part of the page begins that is not measured. */
+const WRITTEN_BY_HAND = '## What is left';
 
 const BENCHMARKS: readonly Benchmark[] = [
   hashBenchmark,
@@ -78,7 +81,11 @@ function machineText({ processor, cores, memoryGiB, system, node, engine, fdatas
   return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, engine: ${engine}, fdatasync ${fdatasyncMs} ms`;
 }
 
+/** Writes the measured part of the page; what people have written below it stays. */
 function writeDocs(list: readonly Row[], on: Machine): void {
+  const path = fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url));
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const written = before.includes(WRITTEN_BY_HAND) ? before.slice(before.indexOf(WRITTEN_BY_HAND)) : '';
   const notes = list.filter(({ note }, i) => note !== undefined && list[i - 1]?.note !== note);
   const text = [
     '# Benchmarks',
@@ -91,9 +98,8 @@ function writeDocs(list: readonly Row[], on: Machine): void {
     `Machine: ${machineText(on)}.`,
     '',
     ...notes.map(({ name, note }) => `- \`${name}\`: ${note}`),
+    '',
+    written,
   ];
-  writeFileSync(
-    fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url)),
-    `${text.join('\n').trimEnd()}\n`,
-  );
+  writeFileSync(path, `${text.join('\n').trimEnd()}\n`);
 }
