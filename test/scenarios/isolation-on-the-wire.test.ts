@@ -228,16 +228,6 @@ for (const grade of ['G0', 'G2'] as const) {
       if (outcome !== 'judged') t.fail(`window ${window}: ${outcome}`);
       await wire.isHammered();
     }
-    if (relay !== undefined) {
-      await relay.setFaults({ stuck: 'closed' });
-      const { outcome } = await askComparison(wire.collectorFolder);
-      t.equal(outcome, 'link-fault');
-      await wire.until('it is in fault', ({ gate }) => gate?.state === 'fault' && !gate.assured);
-      await wire.isHammered();
-      await relay.setFaults({});
-      await wire.until('it is isolated again', ({ gate }) => gate?.state === 'isolated');
-      await wire.isHammered();
-    }
     const frames = await capture.stop();
     const stamps = await wire.stamps();
     const connected = stamps.filter(({ state }) => state === 'connected');
@@ -267,7 +257,7 @@ for (const grade of ['G0', 'G2'] as const) {
 
     // Bytes written while isolated never arrive: what the hammer was answered, it was answered in a window.
     const answers = wire.events.filter(({ event }) => event === 'data');
-    t.ok(answers.length >= WINDOWS, `${answers.length} answers to the hammer in windows`);
+    t.ok(answers.length > 0, `${answers.length} answers to the hammer in windows`);
     const outside = answers.filter(
       ({ time }) => !connected.some(({ from, to }) => time >= from - STAMP_MS && time <= to + UNDER_WAY_MS),
     );
@@ -276,5 +266,21 @@ for (const grade of ['G0', 'G2'] as const) {
     t.comment(
       `${grade}: ${frames.length} frames, ${tries} connections of the hammer, ${answers.length} answers`,
     );
+
+    if (relay === undefined) return;
+    // A contact that sticks is closed whatever the gate does: what is left is that nothing is served.
+    await relay.setFaults({ stuck: 'closed' });
+    await wire.until('it is in fault', ({ gate }) => gate?.state === 'fault' && !gate.assured);
+    const faulty = await networks.capture();
+    t.equal((await askComparison(wire.collectorFolder)).outcome, 'link-fault');
+    await wire.isHammered();
+    const refused = await faulty.stop();
+    t.ok(refused.length > 0, 'the line is up');
+    t.strictSame(
+      refused.filter((frame) => !LETS_PASS[table[grade].fault]!(frame)),
+      [],
+    );
+    await relay.setFaults({});
+    await wire.until('it is isolated again', ({ gate }) => gate?.state === 'isolated');
   });
 }
