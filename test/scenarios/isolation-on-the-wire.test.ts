@@ -99,7 +99,7 @@ class Wire {
     ) as { keyFile: string };
     const state = stateFolder(wire.stateRoot);
     const config: RawConfig = {
-      site: SITE,
+      site: { ...SITE, log: 'error' },
       gate: {
         control: `${networks.controlHost}:7411`,
         'comparison-host': networks.comparisonHost,
