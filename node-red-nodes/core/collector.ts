@@ -1,25 +1,25 @@
 import { join, resolve } from 'node:path';
 import type { Crypto, LeasePurpose, Policy, Random, Signer } from '@meterseal/protocol';
 import { MetersealError } from '@meterseal/protocol';
-import type { Clock } from './clock.js';
-import type { ComparisonResult, SealCounts } from './comparison.js';
-import { compare, sealsOf } from './comparison.js';
-import type { GateLink } from './gate-link.js';
-import { HeldReadings } from './held-readings.js';
-import type { Scope } from './judging.js';
-import { LeaseCounter } from './lease-counter.js';
-import type { FileDamage } from './ledgers.js';
-import { Ledgers } from './ledgers.js';
-import { Mirrors } from './mirrors.js';
-import { nodeStorage } from './node-storage.js';
-import type { StoredReading } from './receiver.js';
-import { Receiver } from './receiver.js';
-import { SealAudit } from './seal-audit.js';
-import type { Standing } from './standing.js';
-import type { Storage } from './storage.js';
-import type { ControlPort } from './tcp-gate-link.js';
-import { tcpGateLink } from './tcp-gate-link.js';
-import { VerdictStore } from './verdict-store.js';
+import type { ComparisonResult, SealCounts } from './judging/comparison.js';
+import { compare, sealsOf } from './judging/comparison.js';
+import type { Scope } from './judging/judging.js';
+import { SealAudit } from './judging/seal-audit.js';
+import type { Standing } from './judging/standing.js';
+import type { FileDamage } from './ledgers/ledgers.js';
+import { Ledgers } from './ledgers/ledgers.js';
+import { Mirrors } from './mirror/mirrors.js';
+import type { StoredReading } from './receiver/receiver.js';
+import { Receiver } from './receiver/receiver.js';
+import { HeldReadings } from './spool/held-readings.js';
+import { nodeStorage } from './storage/node-storage.js';
+import type { Storage } from './storage/storage.js';
+import type { Clock } from './time/clock.js';
+import type { GateLink } from './window/gate-link.js';
+import { LeaseCounter } from './window/lease-counter.js';
+import type { ControlPort } from './window/tcp-gate-link.js';
+import { tcpGateLink } from './window/tcp-gate-link.js';
+import { VerdictStore } from './window/verdict-store.js';
 
 export type CollectorOptions = {
   /** Where everything is kept; made if it is not there. */

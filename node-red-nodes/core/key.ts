@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { SigningKey } from '@meterseal/native/javascript';
 import { fromPkcs8Pem, generateSeed, javascriptEngine, toPkcs8Pem } from '@meterseal/native/javascript';
 import { MetersealError, toBase64 } from '@meterseal/protocol';
-import { nodeStorage, syncFolder } from './node-storage.js';
+import { nodeStorage, syncFolder } from './storage/node-storage.js';
 
 /** The secret, PKCS#8 PEM, 0600; and beside it the raw public key in base64, for the platform's configuration. */
 export const KEY_FILE = 'collector.key';

@@ -1,6 +1,6 @@
-import { FrameFile } from '@meterseal/node-red-meterseal/internal/frame-file';
-import type { FrameFormat } from '@meterseal/node-red-meterseal/internal/frame-scanner';
-import { FRAME_HEADER_BYTES, putFrame } from '@meterseal/node-red-meterseal/internal/frame-scanner';
+import { FrameFile } from '@meterseal/node-red-meterseal/internal/storage/frame-file';
+import type { FrameFormat } from '@meterseal/node-red-meterseal/internal/storage/frame-scanner';
+import { FRAME_HEADER_BYTES, putFrame } from '@meterseal/node-red-meterseal/internal/storage/frame-scanner';
 import t from 'tap';
 import { MemoryStorage } from './memory-storage.js';
 

@@ -1,6 +1,6 @@
-import { crc32, crc32ByTable } from '@meterseal/node-red-meterseal/internal/crc32';
-import type { Damage } from '@meterseal/node-red-meterseal/internal/frame-scanner';
-import { FrameScanner, putFrame } from '@meterseal/node-red-meterseal/internal/frame-scanner';
+import { crc32, crc32ByTable } from '@meterseal/node-red-meterseal/internal/storage/crc32';
+import type { Damage } from '@meterseal/node-red-meterseal/internal/storage/frame-scanner';
+import { FrameScanner, putFrame } from '@meterseal/node-red-meterseal/internal/storage/frame-scanner';
 import { utf8 } from '@meterseal/protocol';
 import t from 'tap';
 

@@ -1,12 +1,20 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
-import type { ChainFlaw } from '@meterseal/node-red-meterseal/internal/chain-view';
-import { ChainView, SESSION_BAD, SESSION_GOOD } from '@meterseal/node-red-meterseal/internal/chain-view';
-import type { Testimony } from '@meterseal/node-red-meterseal/internal/judge';
-import { judge } from '@meterseal/node-red-meterseal/internal/judge';
-import { Matching } from '@meterseal/node-red-meterseal/internal/matching';
-import { SEAL_BAD, SEAL_MALFORMED, SEAL_UNCHECKED } from '@meterseal/node-red-meterseal/internal/seal-states';
-import { SeqRows } from '@meterseal/node-red-meterseal/internal/seq-rows';
-import { SpoolIndex } from '@meterseal/node-red-meterseal/internal/spool-index';
+import type { Testimony } from '@meterseal/node-red-meterseal/internal/judging/judge';
+import { judge } from '@meterseal/node-red-meterseal/internal/judging/judge';
+import { Matching } from '@meterseal/node-red-meterseal/internal/judging/matching';
+import type { ChainFlaw } from '@meterseal/node-red-meterseal/internal/mirror/chain-view';
+import {
+  ChainView,
+  SESSION_BAD,
+  SESSION_GOOD,
+} from '@meterseal/node-red-meterseal/internal/mirror/chain-view';
+import {
+  SEAL_BAD,
+  SEAL_MALFORMED,
+  SEAL_UNCHECKED,
+} from '@meterseal/node-red-meterseal/internal/mirror/seal-states';
+import { SpoolIndex } from '@meterseal/node-red-meterseal/internal/spool/spool-index';
+import { SeqRows } from '@meterseal/node-red-meterseal/internal/storage/seq-rows';
 import type { GapReason } from '@meterseal/protocol';
 import { equalBytes, toHex, utf8 } from '@meterseal/protocol';
 import t from 'tap';

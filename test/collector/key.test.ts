@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { KEY_FILE, openCollectorKey, PUBLIC_KEY_FILE } from '@meterseal/node-red-meterseal/core';
-import { lockFolder } from '@meterseal/node-red-meterseal/internal/lock-file';
+import { lockFolder } from '@meterseal/node-red-meterseal/internal/storage/lock-file';
 import { toBase64, toHex } from '@meterseal/protocol';
 import t from 'tap';
 

@@ -1,10 +1,14 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
-import { CheckedEntries } from '@meterseal/node-red-meterseal/internal/checked-entries';
-import { countOf, cutEntryList, readEntryList } from '@meterseal/node-red-meterseal/internal/entry-list';
-import { Heights, isWithin } from '@meterseal/node-red-meterseal/internal/heights';
-import { LeaseCounter } from '@meterseal/node-red-meterseal/internal/lease-counter';
-import { Openings } from '@meterseal/node-red-meterseal/internal/openings';
-import { SeqRows } from '@meterseal/node-red-meterseal/internal/seq-rows';
+import { Heights, isWithin } from '@meterseal/node-red-meterseal/internal/ledgers/heights';
+import { Openings } from '@meterseal/node-red-meterseal/internal/ledgers/openings';
+import { CheckedEntries } from '@meterseal/node-red-meterseal/internal/mirror/checked-entries';
+import {
+  countOf,
+  cutEntryList,
+  readEntryList,
+} from '@meterseal/node-red-meterseal/internal/mirror/entry-list';
+import { SeqRows } from '@meterseal/node-red-meterseal/internal/storage/seq-rows';
+import { LeaseCounter } from '@meterseal/node-red-meterseal/internal/window/lease-counter';
 import { encodeEntries, RUNNING_HASH_START, utf8 } from '@meterseal/protocol';
 import t from 'tap';
 import { MemoryStorage } from './memory-storage.js';

@@ -1,4 +1,4 @@
-import type { Storage, StoredFile } from '@meterseal/node-red-meterseal/internal/storage';
+import type { Storage, StoredFile } from '@meterseal/node-red-meterseal/internal/storage/storage';
 
 type MemoryFile = { bytes: Uint8Array; durable: Uint8Array };
 

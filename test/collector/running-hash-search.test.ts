@@ -1,5 +1,5 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
-import { searchRunningHash } from '@meterseal/node-red-meterseal/internal/running-hash-search';
+import { searchRunningHash } from '@meterseal/node-red-meterseal/internal/ledgers/running-hash-search';
 import { RUNNING_HASH_START, runningHash, toHex, utf8 } from '@meterseal/protocol';
 import t from 'tap';
 

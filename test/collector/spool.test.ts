@@ -1,6 +1,6 @@
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
 import { encodeSpoolFrame, readSpoolFrames } from '@meterseal/node-red-meterseal/core';
-import { Spool } from '@meterseal/node-red-meterseal/internal/spool';
+import { Spool } from '@meterseal/node-red-meterseal/internal/spool/spool';
 import { concat, readingHash, utf8 } from '@meterseal/protocol';
 import t from 'tap';
 import { MemoryStorage } from './memory-storage.js';

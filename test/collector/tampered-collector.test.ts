@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { javascriptEngine as crypto } from '@meterseal/native/javascript';
-import { readEntryList } from '@meterseal/node-red-meterseal/internal/entry-list';
-import { Journal } from '@meterseal/node-red-meterseal/internal/journal';
-import { Mirrors } from '@meterseal/node-red-meterseal/internal/mirrors';
-import { nodeStorage } from '@meterseal/node-red-meterseal/internal/node-storage';
+import { readEntryList } from '@meterseal/node-red-meterseal/internal/mirror/entry-list';
+import { Mirrors } from '@meterseal/node-red-meterseal/internal/mirror/mirrors';
+import { Journal } from '@meterseal/node-red-meterseal/internal/storage/journal';
+import { nodeStorage } from '@meterseal/node-red-meterseal/internal/storage/node-storage';
 import {
   appendLeaves,
   decodeSigned,

@@ -5,7 +5,7 @@ import type {
   GateLink,
 } from '@meterseal/node-red-meterseal/core';
 import { openCollector } from '@meterseal/node-red-meterseal/core';
-import { Interface2 } from '@meterseal/node-red-meterseal/internal/interface-2';
+import { Interface2 } from '@meterseal/node-red-meterseal/internal/receiver/interface-2';
 import type { RecordsAnswer } from '@meterseal/protocol';
 import { isMetersealError, MetersealError } from '@meterseal/protocol';
 import type { HttpAnswer } from 'meterseal/internal/host/http-client';

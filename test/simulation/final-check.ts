@@ -1,5 +1,5 @@
-import { FrameScanner } from '@meterseal/node-red-meterseal/internal/frame-scanner';
-import { SPOOL_FORMAT, splitSpoolFrame } from '@meterseal/node-red-meterseal/internal/spool-frame';
+import { SPOOL_FORMAT, splitSpoolFrame } from '@meterseal/node-red-meterseal/internal/spool/spool-frame';
+import { FrameScanner } from '@meterseal/node-red-meterseal/internal/storage/frame-scanner';
 import type { Entry } from '@meterseal/protocol';
 import {
   decodeEntries,
