@@ -50,7 +50,34 @@ function poweredCases({ scaleAt: _, ...register }) {
   return lines;
 }
 
+/** By DL/T 645: the identifier, 00 where that makes whole words, the digits with the most significant first. */
+function digitCases({ data, type, unit, decimals }) {
+  const bytes = Number(type.slice(-2)) / 8;
+  const form = { decimals, scaler: { mantissa: 1, exponent: -decimals } };
+  const padding = '00'.repeat(bytes % 2);
+  const signed = type.startsWith('s');
+  const digits = ['0', '12345', '9'.repeat(2 * bytes)].map((text) =>
+    text.slice(-2 * bytes).padStart(2 * bytes, '0'),
+  );
+  if (signed) digits[2] = `7${digits[2].slice(1)}`;
+  const lines = digits.map((text) => `  ${data}${padding}${text} ${decimal(BigInt(text), 0, form)} ${unit}`);
+  if (signed) {
+    const [, some] = digits;
+    const negative = (Number.parseInt(some[0], 16) | 8).toString(16) + some.slice(1);
+    lines.push(`  ${data}${padding}${negative} ${decimal(-BigInt(some), 0, form)} ${unit}`);
+    lines.push(`  ${data}${padding}8${digits[0].slice(1)} ${decimal(0n, 0, form)} ${unit}`);
+  }
+  // No digits; another identifier; a byte where none can be.
+  lines.push(
+    `  ${data}${padding}${'f'.repeat(2 * bytes)} missing`,
+    `  0400${data.slice(4)}${padding}${digits[1]} missing`,
+  );
+  if (padding !== '') lines.push(`  ${data}01${digits[1]} missing`);
+  return lines;
+}
+
 function registerCases(register) {
+  if (register.data !== undefined) return digitCases(register);
   if (register.scaleAt !== undefined) return poweredCases(register);
   const { type, wordOrder, unit, missing } = register;
   const isFloat = type.startsWith('float');

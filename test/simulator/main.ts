@@ -4,6 +4,8 @@
  *   node test/dist/simulator/main.js --tcp 127.0.0.1:0 --unit 1=sdm630 --unit 2=sdm120
  *   node test/dist/simulator/main.js --serial --unit 1=sdm120 --fault unit=1,kind=late,probability=0.1,ms=300
  *
+ * A meter of a profile by DL/T 645 is on the serial line only, under its address.
+ *
  * Says when it is ready with one JSON line, {"tcp":{"port":N},"serial":{"path":"/dev/pts/N"}}, then takes commands as
  * JSON lines and answers each with {"id":…,"ok":true}:
  *
@@ -48,7 +50,7 @@ const meters = new Map<number, Meter>();
 for (const text of options.unit ?? []) {
   const [number, model] = text.split('=');
   const unit = Number(number);
-  if (model === undefined || !Number.isInteger(unit) || unit < 1 || unit > 247)
+  if (model === undefined || !Number.isInteger(unit) || unit < 1 || unit > 999_999_999_998)
     throw new Error(`--unit ${text}`);
   const image = new RegisterImage(model, seed * 1_000 + unit, 20_000_000 + seed * 1_000 + unit);
   const delayMs = Number(options.delay);

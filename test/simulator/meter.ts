@@ -1,4 +1,5 @@
 import type { SeededRandom } from '../protocol/seeded-random.js';
+import { answerDlt645 } from './dlt645-side.js';
 import type { EventLog } from './event-log.js';
 import type { Fault, Faults } from './fault.js';
 import type { RegisterImage } from './register-image.js';
@@ -25,6 +26,7 @@ interface Outgoing {
 const ILLEGAL_FUNCTION = 1;
 const ILLEGAL_ADDRESS = 2;
 const ILLEGAL_COUNT = 3;
+const NO_SUCH_DATA = 2;
 
 /** One meter: answers in order, as devices do, and goes wrong as it is told. */
 export class Meter {
@@ -59,18 +61,17 @@ export class Meter {
 
   handle(request: MeterRequest): void {
     const fault = this.#faults.draw(this.#unit);
-    const { pdu, words } = this.#answer(request.pdu, fault);
+    const { pdu, ...asked } = this.image.speaksDlt645
+      ? this.#answerData(request.pdu, fault)
+      : this.#answerRegisters(request.pdu, fault);
     this.#requests += 1;
-    const u16 = (at: number): number => request.pdu[at]! * 256 + request.pdu[at + 1]!;
     this.#log.write({
       event: 'request',
       transport: request.transport,
       unit: this.#unit,
       n: this.#requests,
       fc: request.pdu[0]!,
-      at: u16(1),
-      count: u16(3),
-      ...(words === undefined ? {} : { words: hexWords(words) }),
+      ...asked,
       ...(fault === undefined ? {} : { fault: fault.kind }),
     });
     for (const outgoing of this.#outgoing) outgoing.due ??= Date.now();
@@ -78,17 +79,30 @@ export class Meter {
     this.#pump();
   }
 
-  #answer(request: Uint8Array, fault: Fault | undefined): { pdu: Uint8Array; words?: number[] } {
+  #answerData(request: Uint8Array, fault: Fault | undefined): ReturnType<typeof answerDlt645> {
+    const error = fault?.kind === 'exception' ? (fault.code ?? NO_SUCH_DATA) : undefined;
+    return answerDlt645(request, this.image, this.#secondsNow(), error);
+  }
+
+  #answerRegisters(
+    request: Uint8Array,
+    fault: Fault | undefined,
+  ): { pdu: Uint8Array; at: number; count: number; words?: string } {
     const fc = request[0]!;
-    const refuse = (code: number): { pdu: Uint8Array } => ({ pdu: Uint8Array.of(fc | 0x80, code) });
+    const u16 = (at: number): number => request[at]! * 256 + request[at + 1]!;
+    const asked = { at: u16(1), count: u16(3) };
+    const refuse = (code: number): { pdu: Uint8Array; at: number; count: number } => ({
+      pdu: Uint8Array.of(fc | 0x80, code),
+      ...asked,
+    });
     if (fault?.kind === 'exception') return refuse(fault.code ?? ILLEGAL_ADDRESS);
     if ((fc !== 3 && fc !== 4) || request.length !== 5) return refuse(ILLEGAL_FUNCTION);
-    const at = request[1]! * 256 + request[2]!;
-    const count = request[3]! * 256 + request[4]!;
+    const { at, count } = asked;
     if (count < 1 || count > 125) return refuse(ILLEGAL_COUNT);
     const words = this.image.words(fc, at, count, this.#secondsNow());
     if (words === undefined) return refuse(ILLEGAL_ADDRESS);
-    return { pdu: Uint8Array.of(fc, 2 * count, ...words.flatMap((word) => [word >> 8, word & 0xff])), words };
+    const bytes = words.flatMap((word) => [word >> 8, word & 0xff]);
+    return { pdu: Uint8Array.of(fc, 2 * count, ...bytes), ...asked, words: hexWords(words) };
   }
 
   #enqueue(request: MeterRequest, pdu: Uint8Array, fault: Fault | undefined): void {

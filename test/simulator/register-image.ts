@@ -16,7 +16,10 @@ interface Place {
 interface Register extends Place {
   readonly obis: string;
   readonly unit: string;
+  readonly decimals: number;
   readonly scaler?: { readonly mantissa: number; readonly exponent: number };
+  /** Of a DL/T 645 meter: the identifier of the value. */
+  readonly data?: string;
   /** Where the meter says by which power of ten it scales. */
   readonly scaleAt?: number;
 }
@@ -57,6 +60,17 @@ export class RegisterImage {
     this.#serial = serial;
   }
 
+  get speaksDlt645(): boolean {
+    return this.#file.registers.some(({ data }) => data !== undefined);
+  }
+
+  /** The bytes of a DL/T 645 meter's value at a moment, as it sends them, or undefined where it has none. */
+  data(identifier: string, seconds: number): Uint8Array | undefined {
+    const register = this.#file.registers.find(({ data }) => data === identifier);
+    if (register === undefined) return undefined;
+    return encodeDigits(rawValue(register, this.#curve.at(seconds)) * 10 ** register.decimals, register);
+  }
+
   /**
    * Register words at a moment, or undefined where the meter has none. Registers between those of the profile are
    * 0, as on most meters.
@@ -68,6 +82,7 @@ export class RegisterImage {
       ...(this.#file.identity ? [this.#file.identity.serial] : []),
     ];
     const known = places.filter((place) => place.fc === fc);
+    if (known.length === 0) return undefined;
     const first = Math.min(...known.map((place) => place.at));
     const end = Math.max(...known.map((place) => place.at + lengthOf(place)));
     if (at < first || at + count > end) return undefined;
@@ -83,6 +98,17 @@ export class RegisterImage {
     }
     return words;
   }
+}
+
+/** Decimal digits, the least significant byte first; the sign in the top bit. */
+function encodeDigits(value: number, { type }: Place): Uint8Array {
+  const bytes = Number(type.slice(-2)) / 8;
+  const digits = String(Math.round(Math.abs(value)))
+    .padStart(2 * bytes, '0')
+    .slice(-2 * bytes);
+  const encoded = Buffer.from(digits, 'hex').reverse();
+  if (type.startsWith('s') && value < 0) encoded[bytes - 1]! |= 0x80;
+  return Uint8Array.from(encoded);
 }
 
 function readProfile(model: string): ProfileFile {

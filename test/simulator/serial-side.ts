@@ -2,6 +2,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { frameDlt645, requestAt } from './dlt645-side.js';
 import type { MeterRequest } from './meter.js';
 
 /** Requests to read registers have 8 bytes. */
@@ -35,18 +36,28 @@ export function openPty(): Promise<{ pty: Pty; path: string; rest: Buffer }> {
   });
 }
 
-/** Serves Modbus RTU on a pseudo-terminal. */
+/** Serves Modbus RTU and DL/T 645 on a pseudo-terminal. */
 export async function serveSerial(
   handle: (request: MeterRequest) => void,
 ): Promise<{ pty: Pty; path: string }> {
   const { pty, path, rest } = await openPty();
   let received = rest;
   let receivedAt = 0;
+  const send = (answer: Uint8Array): void => {
+    pty.stdin.write(answer);
+  };
   const onData = (bytes: Buffer): void => {
     if (Date.now() - receivedAt > STALE_MS) received = Buffer.alloc(0);
     receivedAt = Date.now();
     received = Buffer.concat([received, bytes]);
     while (received.length >= REQUEST) {
+      const data = requestAt(received);
+      if (data === 'wait') return;
+      if (data !== 'none') {
+        received = received.subarray(data.length);
+        handle({ ...data, transport: 'serial', frame: frameDlt645, send, reset: () => {} });
+        continue;
+      }
       const candidate = received.subarray(0, REQUEST);
       if (crc(candidate.subarray(0, 6)) !== candidate.readUInt16LE(6)) {
         received = received.subarray(1);
@@ -58,7 +69,7 @@ export async function serveSerial(
         unit: candidate[0]!,
         pdu: Uint8Array.from(candidate.subarray(1, 6)),
         frame: frameRtu,
-        send: (answer) => pty.stdin.write(answer),
+        send,
         // A serial line has no connection that could end.
         reset: () => {},
       });

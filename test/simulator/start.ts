@@ -25,8 +25,11 @@ export interface LoggedRequest {
   readonly unit: number;
   readonly n: number;
   readonly fc: number;
-  readonly at: number;
-  readonly count: number;
+  /** Of Modbus. */
+  readonly at?: number;
+  readonly count?: number;
+  /** Of DL/T 645. */
+  readonly identifier?: string;
   readonly words?: string;
   readonly fault?: string;
 }

@@ -9,6 +9,7 @@ import type { Sample } from '../meters/poll.js';
 import { pollMeter } from '../meters/poll.js';
 import type { Profile } from '../meters/profile.js';
 import { loadProfile } from '../meters/profile-file.js';
+import { checkBusOf, unitRange } from '../meters/unit.js';
 import type { BusAddress } from '../modbus/address.js';
 import { parseAddress } from '../modbus/address.js';
 import { Bus } from '../modbus/bus.js';
@@ -33,7 +34,7 @@ export function registerPoll(program: Command): void {
 async function poll(addressText: string, options: PollOptions): Promise<number> {
   const profile = loadProfile(required(options.profile, '--profile', 'a meter model, like eastron/sdm630'));
   const address = parseAddress(addressText, profile.line);
-  const unit = parseUnit(required(options.unit, '--unit', "the meter's number on its bus"), address);
+  const unit = parseUnit(required(options.unit, '--unit', "the meter's number on its bus"), profile, address);
   const responseMs = parseDuration(options.timeout);
   const bus = new Bus({ address, clock: systemClock, responseMs, openMs: Math.max(responseMs, 1_000) });
   let sample: Sample;
@@ -75,10 +76,10 @@ function required(value: string | undefined, option: string, what: string): stri
   throw new MetersealError('misuse', `couldn't poll: ${option} is missing`, { hint: `name ${what}` });
 }
 
-/** Units 248 to 255 are reserved on a serial line; over TCP a meter of its own often has 0 or 255. */
-function parseUnit(text: string, { kind }: BusAddress): number {
-  const [least, most] = kind === 'rtu' ? [1, 247] : [0, 255];
-  const unit = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
+function parseUnit(text: string, profile: Profile, address: BusAddress): number {
+  checkBusOf(profile, address);
+  const [least, most] = unitRange(profile, address.kind);
+  const unit = /^[0-9]{1,12}$/.test(text) ? Number(text) : Number.NaN;
   if (unit >= least && unit <= most) return unit;
   throw new MetersealError('misuse', `couldn't poll: unit ${JSON.stringify(text.slice(0, 40))}`, {
     hint: `a unit is a number from ${least} to ${most} here`,

@@ -17,7 +17,7 @@ export function at<T>(place: string, read: () => T): T {
   }
 }
 
-/** What the schema refuses, in one line with its place: `field.buses[0].meters[1].unit: must be <= 247`. */
+/** What the schema refuses, in one line with its place: `field.buses[0].meters[1].unit: must be >= 1`. */
 export function describeSchemaError(error: ErrorObject | undefined): string {
   if (error === undefined) return 'not accepted';
   const { keyword, instancePath, message = 'not accepted' } = error;

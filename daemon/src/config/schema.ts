@@ -51,7 +51,8 @@ const meter = object(
       pattern: '^[A-Za-z0-9._:-]{1,64}$',
       description: 'a meter ID, 1 to 64 of A-Za-z0-9._:-',
     },
-    unit: { type: 'integer', minimum: 1, maximum: 247 },
+    // A DL/T 645 address has 12 digits; what a profile takes is checked with the profile.
+    unit: { type: 'integer', minimum: 1, maximum: 999_999_999_998 },
     profile,
     holder: {
       type: 'object',

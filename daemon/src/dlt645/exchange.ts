@@ -17,7 +17,7 @@ import { DltReceiver, encodeRequest } from './frame.js';
  * - `more`: a part of the answer; `bytes` ask for the next
  * - `data`: the whole answer; of a value its bytes, as sent: the least significant first
  * - `error`: the meter refuses; the bits of the byte that says why
- * - `invalid`: a frame that is not the answer
+ * - `invalid`: what should be the answer is none
  */
 export type Reception =
   | { readonly kind: 'incomplete' }
@@ -29,10 +29,15 @@ export type Reception =
 const FROM_METER = 0x80;
 const ERROR = 0x40;
 const MORE = 0x20;
+/** Bytes of an identifier. */
+const IDENTIFIER = 4;
 /** Frames of one answer: more than any value needs, and no endless one. */
 const MAX_PARTS = 16;
 
-/** Asks once, and takes for the answer only what can be nothing else: its meter, its identifier, its place in the row. */
+/**
+ * Asks once, and takes for the answer only what can be nothing else: its meter, its identifier, its place in the row. Frames of
+ * other meters, of other questions and of other readers say so themselves, and are passed over.
+ */
 export class Exchange {
   readonly #question: Exclude<DltRequest, { kind: 'read-next' }>;
   readonly #receiver = new DltReceiver();
@@ -58,17 +63,25 @@ export class Exchange {
   /** After anything but `incomplete` and `more` it is over. */
   receive(bytes: Uint8Array): Reception {
     if (this.#ended) return invalid(`${bytes.length} unsolicited bytes`);
-    const frames = this.#receiver.push(bytes);
-    if (frames.length === 0) return { kind: 'incomplete' };
+    const own = this.#receiver.push(bytes).filter((frame) => this.#isOwn(frame));
+    if (own[0] === undefined) return { kind: 'incomplete' };
     // Two answers to one question: which of them is it?
-    const reception = frames.length > 1 ? invalid('several frames') : this.#judge(frames[0]!);
+    const reception = own.length > 1 ? invalid('several frames') : this.#judge(own[0]);
     this.#ended = reception.kind !== 'more';
     return reception;
   }
 
+  /** Whether a frame is about what was asked; an error does not say of which data it is. */
+  #isOwn({ address, control, data }: DltFrame): boolean {
+    const request = this.#request;
+    if (request.kind !== 'read-address' && address !== request.address) return false;
+    if ((control & ~(ERROR | MORE)) !== (FROM_METER | ASKED[request.kind])) return false;
+    if (request.kind === 'read-address' || (control & ERROR) !== 0) return true;
+    return digitsOf(data.subarray(0, IDENTIFIER)) === request.identifier;
+  }
+
   #judge({ address, control, data }: DltFrame): Reception {
     const request = this.#request;
-    if (request.kind !== 'read-address' && address !== request.address) return invalid(`meter ${address}`);
     const asked = ASKED[request.kind];
     if (control === (FROM_METER | ERROR | asked)) {
       return data.length === 1
@@ -87,11 +100,9 @@ export class Exchange {
     const { address, identifier } = request;
     const sequence = request.kind === 'read' ? 0 : request.sequence;
     const end = data.length - (sequence === 0 ? 0 : 1);
-    if (end <= 4) return invalid('an answer without a value');
-    if (digitsOf(data.subarray(0, 4)) !== identifier)
-      return invalid(`data of ${digitsOf(data.subarray(0, 4))}`);
+    if (end <= IDENTIFIER) return invalid('an answer without a value');
     if (sequence > 0 && data[end] !== sequence) return invalid(`part ${data[end]}`);
-    this.#parts = concat(this.#parts, data.subarray(4, end));
+    this.#parts = concat(this.#parts, data.subarray(IDENTIFIER, end));
     if (!more) return { kind: 'data', address, data: this.#parts };
     if (sequence + 1 >= MAX_PARTS) return invalid(`more than ${MAX_PARTS} parts`);
     this.#request = { kind: 'read-next', address, identifier, sequence: sequence + 1 };

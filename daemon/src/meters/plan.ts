@@ -1,4 +1,6 @@
 import { MetersealError } from '@meterseal/protocol';
+import type { DataItem } from '../modbus/register-read.js';
+import { dataRead } from '../modbus/register-read.js';
 import type { Profile, ProfileLimits } from './profile.js';
 import { readingRegisters } from './profile.js';
 import { spanOf } from './register.js';
@@ -8,6 +10,8 @@ export interface PlannedRead {
   readonly fc: 3 | 4;
   readonly at: number;
   readonly count: number;
+  /** Of a DL/T 645 meter: one value, which comes as words. */
+  readonly data?: DataItem;
 }
 
 /** Registers that nobody asked for, but that are cheaper to read along than to leave out, where the meter allows it. */
@@ -34,6 +38,9 @@ export function planReads(profile: Profile, acceptUnproven = false): readonly Pl
       },
     );
   }
+  const items = registers.flatMap(({ data }) => (data === undefined ? [] : [dataRead(data)]));
+  // Answers of a DL/T 645 meter say of what they are: no two are of one shape, and their order does not matter.
+  if (items.length > 0) return items;
   const groups = ([3, 4] as const).map((fc) =>
     registers
       .filter((register) => register.fc === fc)

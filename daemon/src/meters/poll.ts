@@ -1,7 +1,9 @@
 import type { MetersealError, RawBlock, RecordValue } from '@meterseal/protocol';
 import { fromHex, isMetersealError } from '@meterseal/protocol';
+import { bcdDecimal } from '../dlt645/bcd.js';
 import type { Clock } from '../host/clock.js';
 import type { BusRead, RegisterReader } from '../modbus/bus.js';
+import type { DataItem } from '../modbus/register-read.js';
 import { decimalOf, scaledDecimalOf } from './decimal.js';
 import type { PlannedRead } from './plan.js';
 import type { Profile } from './profile.js';
@@ -120,19 +122,37 @@ function saysThatMeterIsAway(error: MetersealError): boolean {
 
 /** Undefined where a register has not been read, or the meter says that it has no number. */
 function valueIn(raw: readonly RawBlock[], register: ProfileRegister): string | undefined {
-  const { fc, at, type, scaleAt, missing } = register;
+  const { fc, at, type, scaleAt, missing, data } = register;
   const { from, end } = spanOf(register);
   // A scale factor of another answer may be that of another moment.
   const block = raw.find(
-    (read) => read.fc === fc && read.at <= from && 4 * (end - read.at) <= read.words.length,
+    (read) =>
+      (data === undefined || read.words.startsWith(data.identifier)) &&
+      read.fc === fc &&
+      read.at <= from &&
+      4 * (end - read.at) <= read.words.length,
   );
   if (block === undefined) return undefined;
   const wordsAt = (first: number, count: number): string =>
     block.words.slice(4 * (first - block.at), 4 * (first + count - block.at));
   const words = wordsAt(at, wordsOfType(type));
   if (words === missing) return undefined;
+  if (data !== undefined) return digitsIn(block.words, data, register);
   if (scaleAt === undefined) return decimalOf(fromHexWords(words), register);
   return scaledDecimalOf(fromHexWords(words), register, fromHexWords(wordsAt(scaleAt, 1))[0]!);
+}
+
+/** @param hex words of one value of a DL/T 645 meter: its identifier, 00 where that makes whole words, its digits */
+function digitsIn(
+  hex: string,
+  { identifier, bytes }: DataItem,
+  register: ProfileRegister,
+): string | undefined {
+  const behind = hex.slice(identifier.length);
+  const digits = behind.slice(-2 * bytes);
+  if (behind !== digits.padStart(4 * wordsOfType(register.type), '0')) return undefined;
+  const signed = register.type.startsWith('s');
+  return bcdDecimal(fromHex(digits), { decimals: register.decimals, signed });
 }
 
 function fromHexWords(hex: string): Uint16Array {

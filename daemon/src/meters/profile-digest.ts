@@ -28,8 +28,8 @@ export function profileDigest(
   return createHash('sha256').update(canonicalize(meaning)!).digest('hex').slice(0, 16);
 }
 
-function placeOf({ fc, at, type, wordOrder }: RegisterPlace): RegisterPlace {
-  return { fc, at, type, wordOrder };
+function placeOf({ fc, at, type, wordOrder, data }: RegisterPlace): object {
+  return { fc, at, type, wordOrder, ...(data === undefined ? {} : { data: data.identifier }) };
 }
 
 function serialPlaceOf(serial: IdentityRegister): object {

@@ -1,5 +1,6 @@
 import { parseObis } from '@meterseal/protocol';
 import type { Fields } from '../host/fields.js';
+import { dataRead } from '../modbus/register-read.js';
 import { phaseOfObis, UNITS, unitsOfObis } from './obis-unit.js';
 import type {
   Confidence,
@@ -8,11 +9,19 @@ import type {
   RegisterPlace,
   RegisterType,
 } from './register.js';
-import { CONFIDENCES, REGISTER_TYPES, spanOf, WORD_ORDERS, wordsOfType } from './register.js';
+import {
+  BCD_TYPES,
+  bytesOfBcd,
+  CONFIDENCES,
+  REGISTER_TYPES,
+  spanOf,
+  WORD_ORDERS,
+  wordsOfType,
+} from './register.js';
 
 /** Properties of a register and of the serial number's place, in the order that a profile keeps. */
 export const REGISTER_KEYS = [
-  ...['obis', 'fc', 'at', 'type', 'wordOrder', 'unit', 'decimals', 'scaler', 'scaleAt', 'missing'],
+  ...['obis', 'fc', 'at', 'data', 'type', 'wordOrder', 'unit', 'decimals', 'scaler', 'scaleAt', 'missing'],
   ...['source', 'confidence'],
 ];
 export const SERIAL_KEYS = ['fc', 'at', 'type', 'words', 'wordOrder', 'source', 'confidence'];
@@ -29,7 +38,7 @@ export function parseRegister(fields: Fields, phases: 1 | 3, most: number): Prof
   const obis = fields.text('obis', 19);
   if (parseObis(obis)?.[0] !== 1) fields.refuse('obis', 'not an OBIS code 1-B:C.D.E of electricity');
   if ((phaseOfObis(obis) ?? 1) > phases) fields.refuse('obis', `${obis} is of a phase that the meter lacks`);
-  const place = parsePlace(fields, REGISTER_TYPES, most);
+  const place = fields.has('data') ? parseDataPlace(fields, most) : parsePlace(fields, REGISTER_TYPES, most);
   const unit = fields.oneOf('unit', UNITS);
   const fitting = unitsOfObis(obis);
   if (fitting?.includes(unit) === false) {
@@ -51,6 +60,23 @@ export function parseRegister(fields: Fields, phases: 1 | 3, most: number): Prof
   const scaleAt = parseScaleAt(fields, place, most);
   const missing = parseMissing(fields, wordsOfType(place.type));
   return { obis, ...place, unit, decimals, scaler, scaleAt, missing, ...parseFact(fields) };
+}
+
+/** Of a DL/T 645 meter: an identifier in place of registers, digits in place of a number of bits. */
+function parseDataPlace(fields: Fields, most: number): RegisterPlace {
+  const identifier = fields.text('data', 8);
+  if (!/^[0-9a-f]{8}$/.test(identifier)) fields.refuse('data', 'not 8 hex digits in lower case');
+  // ff in one of its bytes asks for a block of values.
+  if (/^(..)*ff/.test(identifier)) fields.refuse('data', 'a block, not one value');
+  for (const key of ['fc', 'at', 'wordOrder', 'scaler', 'scaleAt', 'missing']) {
+    if (fields.has(key)) fields.refuse(key, 'data has none: an identifier and its digits say it all');
+  }
+  const type = fields.oneOf('type', BCD_TYPES);
+  const data = { identifier, bytes: bytesOfBcd(type) };
+  const { fc, at, count } = dataRead(data);
+  if (count > most)
+    fields.refuse('type', `${count} words with its identifier, but limits.registers is ${most}`);
+  return { fc, at, type, wordOrder: 'big', data };
 }
 
 function parseScaleAt(fields: Fields, place: RegisterPlace, most: number): number | undefined {

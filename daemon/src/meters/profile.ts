@@ -74,6 +74,9 @@ export function parseProfile(text: string, name: string): Profile {
   const serial = top.has('identity')
     ? parseSerial(top.object('identity', ['serial']).object('serial', SERIAL_KEYS), most)
     : undefined;
+  if (serial !== undefined && registers.some(({ data }) => data !== undefined)) {
+    top.refuse('identity', 'a DL/T 645 meter has no registers for it');
+  }
   return {
     name,
     id: `${name}@${profileDigest(registers, serial)}`,
@@ -88,6 +91,11 @@ export function parseProfile(text: string, name: string): Profile {
     serial,
     registers,
   };
+}
+
+/** Whether meters of this kind speak DL/T 645: then their unit is the address of 12 digits. */
+export function speaksDlt645({ registers }: Profile): boolean {
+  return registers.some(({ data }) => data !== undefined);
 }
 
 /** The registers of a reading: `unproven` ones only where the operator has accepted them. */
@@ -122,10 +130,20 @@ function refuseTwins(
   const codes = new Map<string, number>();
   const words = new Map<number, number>();
   const wordAt = (fc: number, at: number): number => fc * 65_536 + at;
-  for (const [i, { obis, fc, at, type }] of registers.entries()) {
+  const items = new Map<string, number>();
+  for (const [i, { obis, fc, at, type, data }] of registers.entries()) {
     const path = `registers[${i}]`;
+    if ((data === undefined) !== (registers[0]!.data === undefined)) {
+      refuse(path, 'registers and data in one profile: a meter speaks either Modbus or DL/T 645');
+    }
     if (codes.has(obis)) refuse(`${path}.obis`, `${obis} stands in registers[${codes.get(obis)}] too`);
     codes.set(obis, i);
+    if (data !== undefined) {
+      const known = items.get(data.identifier);
+      if (known !== undefined) refuse(`${path}.data`, `stands in registers[${known}] too`);
+      items.set(data.identifier, i);
+      continue;
+    }
     for (let word = 0; word < wordsOfType(type); word++) {
       const key = wordAt(fc, at + word);
       if (words.has(key)) refuse(`${path}.at`, `overlaps registers[${words.get(key)}]`);

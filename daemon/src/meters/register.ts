@@ -1,9 +1,15 @@
+import type { DataItem } from '../modbus/register-read.js';
+import { dataRead } from '../modbus/register-read.js';
+
 /** How a number lies in registers; the words of each are in wordsOfType. */
 export const REGISTER_TYPES = [
   ...(['int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const),
   ...(['float32', 'float64'] as const),
 ];
-export type RegisterType = (typeof REGISTER_TYPES)[number];
+/** Decimal digits of a DL/T 645 meter, two in each byte; with `s` the top bit is a sign. */
+export const BCD_TYPES = ['bcd16', 'bcd24', 'bcd32', 'sbcd16', 'sbcd24', 'sbcd32'] as const;
+export type BcdType = (typeof BCD_TYPES)[number];
+export type RegisterType = (typeof REGISTER_TYPES)[number] | BcdType;
 
 /** `big`: the register with the most significant word comes first. Bytes in a register are always big-endian. */
 export const WORD_ORDERS = ['big', 'little'] as const;
@@ -20,6 +26,8 @@ export interface RegisterPlace {
   readonly type: RegisterType;
   /** `big` where there is but one word. */
   readonly wordOrder: WordOrder;
+  /** Of a DL/T 645 meter: what is read, instead of registers. `fc` and `at` are where its words stand in a record. */
+  readonly data?: DataItem;
 }
 
 /** A register times `mantissa` · 10^`exponent` is the value in the profile's unit. */
@@ -58,11 +66,15 @@ export type IdentityRegister = (RegisterPlace | TextPlace) & {
 };
 
 /** The registers that have to come in one answer for one value: from `from`, up to and without `end`. */
-export function spanOf({ at, type, scaleAt = at }: Spread): { readonly from: number; readonly end: number } {
+export function spanOf({ at, type, scaleAt = at, data }: Spread): {
+  readonly from: number;
+  readonly end: number;
+} {
+  if (data !== undefined) return { from: at, end: at + dataRead(data).count };
   return { from: Math.min(at, scaleAt), end: Math.max(at + wordsOfType(type), scaleAt + 1) };
 }
 
-type Spread = Pick<ProfileRegister, 'at' | 'type'> & { readonly scaleAt?: number | undefined };
+type Spread = Pick<ProfileRegister, 'at' | 'type' | 'data'> & { readonly scaleAt?: number | undefined };
 
 const WORDS: Record<RegisterType, number> = {
   int16: 1,
@@ -73,9 +85,20 @@ const WORDS: Record<RegisterType, number> = {
   uint64: 4,
   float32: 2,
   float64: 4,
+  bcd16: 1,
+  bcd24: 2,
+  bcd32: 2,
+  sbcd16: 1,
+  sbcd24: 2,
+  sbcd32: 2,
 };
 
 /** Registers that a value of `type` takes. */
 export function wordsOfType(type: RegisterType): number {
   return WORDS[type];
+}
+
+/** Bytes of the digits, as they come from the meter. */
+export function bytesOfBcd(type: BcdType): number {
+  return Number(type.slice(-2)) / 8;
 }

@@ -10,8 +10,8 @@ import type { Transport } from './port.js';
 import { Port } from './port.js';
 import type { RegisterRead } from './register-read.js';
 import { checkRead, describeRead } from './register-read.js';
-import { RtuWire } from './rtu-wire.js';
 import { SerialTransport } from './serial-transport.js';
+import { SerialWire } from './serial-wire.js';
 import { TcpTransport } from './tcp-transport.js';
 import { TcpWire } from './tcp-wire.js';
 import { lineTiming } from './timing.js';
@@ -78,7 +78,7 @@ export class Bus implements RegisterReader {
   constructor(options: BusOptions) {
     this.#options = options;
     this.address = formatAddress(options.address);
-    const wire = options.address.kind === 'tcp' ? new TcpWire() : new RtuWire();
+    const wire = options.address.kind === 'tcp' ? new TcpWire() : new SerialWire();
     const timing = lineTiming(options.address, options.responseMs ?? 1_000);
     this.#framing = new Framing(wire, timing, new LateReplies());
   }
@@ -107,9 +107,15 @@ export class Bus implements RegisterReader {
   }
 
   async #transact(read: BusRead): Promise<Uint16Array> {
-    const { unit, fc, at, count, deadlineMs, pauseMs = 0, others = [] } = read;
+    const { unit, deadlineMs, pauseMs = 0, others = [] } = read;
     checkRead(read);
-    const { clock } = this.#options;
+    const { clock, address } = this.#options;
+    if (read.data !== undefined && address.kind === 'tcp') {
+      throw new MetersealError(
+        'bad-argument',
+        `couldn't read ${describeRead(read)}: ${this.address} speaks Modbus`,
+      );
+    }
     const pauseLeft =
       (this.#lastExchange.get(unit) ?? Number.NEGATIVE_INFINITY) + pauseMs - clock.monotonic();
     if (pauseLeft > 0) await clock.sleep(pauseLeft);
@@ -126,11 +132,9 @@ export class Bus implements RegisterReader {
     client.setID(unit);
     client.setTimeout(deadlineMs - clock.monotonic() + BACKSTOP_MS);
     try {
-      const reading =
-        fc === 3 ? client.readHoldingRegisters(at, count) : client.readInputRegisters(at, count);
-      const { data } = await reading;
+      const words = await readThrough(client, port, read);
       this.#failures = 0;
-      return Uint16Array.from(data);
+      return words;
     } catch (cause) {
       const rejection = port.takeRejection();
       if (rejection !== undefined) throw this.#error(read, rejection);
@@ -214,6 +218,14 @@ export class Bus implements RegisterReader {
       cause,
     });
   }
+}
+
+/** Modbus by modbus-serial; DL/T 645, of which it knows nothing, by the port itself. */
+async function readThrough(client: Client, port: Port, read: RegisterRead): Promise<Uint16Array> {
+  const { unit, fc, at, count, data } = read;
+  if (data !== undefined) return port.readData({ unit, fc, at, count, data });
+  const reading = fc === 3 ? client.readHoldingRegisters(at, count) : client.readInputRegisters(at, count);
+  return Uint16Array.from((await reading).data);
 }
 
 const HINTS: Record<Rejection['code'] | 'stopped', string> = {

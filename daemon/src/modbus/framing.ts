@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@meterseal/protocol';
 import type { LateReplies } from './late-replies.js';
 import type { RegisterRead } from './register-read.js';
+import { answerLength } from './register-read.js';
 import type { Recognition, Wire } from './wire.js';
 
 /*
@@ -53,7 +54,7 @@ export type Rejection = {
     'no-answer' | 'timeout' | 'frame-invalid' | 'meter-exception' | 'port-failed'
   >;
   readonly reason: string;
-  /** Code of the Modbus exception. */
+  /** Code of the Modbus exception, or the error byte of DL/T 645. */
   readonly exception?: number;
 };
 
@@ -80,7 +81,12 @@ type State =
   | { readonly kind: 'closed' }
   /** `faulty`: bytes are expected here and thrown away; else they are unsolicited. */
   | { readonly kind: 'quiet'; until: number; readonly span: number; readonly faulty: boolean }
-  | { readonly kind: 'waiting'; readonly read: RegisterRead; readonly until: number };
+  | {
+      readonly kind: 'waiting';
+      readonly read: RegisterRead;
+      readonly until: number;
+      readonly deadline: number;
+    };
 
 interface Job extends DueRead {
   /** Reads sent to clear the line for this one. */
@@ -173,13 +179,15 @@ export class Framing {
   }
 
   #whileWaiting(
-    { read }: Extract<State, { kind: 'waiting' }>,
+    { read, deadline }: Extract<State, { kind: 'waiting' }>,
     recognition: Recognition,
     now: number,
   ): LineAction[] {
     switch (recognition.kind) {
       case 'incomplete':
         return [];
+      case 'more':
+        return [this.#ask(recognition.bytes, read, deadline, now)];
       case 'words': {
         this.#late.answeredWithRegisters(read);
         const gap = this.#silence(this.#gapAfter(read), false, now);
@@ -189,7 +197,7 @@ export class Framing {
         return [{ kind: 'accept', read, words: recognition.words }, gap];
       }
       case 'exception': {
-        if (GATEWAY_EXCEPTIONS.includes(recognition.exception))
+        if (read.data === undefined && GATEWAY_EXCEPTIONS.includes(recognition.exception))
           return this.#notAnsweredBehindGateway(read, now);
         this.#late.answeredWithException(read);
         const gap = this.#silence(this.#gapAfter(read), false, now);
@@ -197,7 +205,8 @@ export class Framing {
           return [gap, ...this.#advance(now)];
         }
         const { exception } = recognition;
-        const reason = `the meter answers with exception ${exception}`;
+        const what = read.data === undefined ? 'exception' : 'error';
+        const reason = `the meter answers with ${what} ${exception}`;
         return [...this.#reject({ code: 'meter-exception', reason, exception }), gap];
       }
       case 'invalid': {
@@ -263,10 +272,13 @@ export class Framing {
     this.#late.sent(read, now);
     this.#lastUnit = read.unit;
     this.counters.sent += 1;
+    return this.#ask(bytes, read, deadline, now);
+  }
+
+  #ask(bytes: Uint8Array, read: RegisterRead, deadline: number, now: number): LineAction {
     const { byteMs, responseMs } = this.#timing;
-    const answerBytes = 5 + 2 * read.count;
-    const until = Math.min(now + responseMs + (bytes.length + answerBytes) * byteMs, deadline);
-    this.#state = { kind: 'waiting', read, until };
+    const until = Math.min(now + responseMs + (bytes.length + answerLength(read)) * byteMs, deadline);
+    this.#state = { kind: 'waiting', read, until, deadline };
     return { kind: 'send', bytes };
   }
 

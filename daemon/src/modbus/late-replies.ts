@@ -1,6 +1,6 @@
 import { MAX_RAW_WORDS } from '@meterseal/protocol';
 import type { RegisterRead, Shape } from './register-read.js';
-import { shapeOf } from './register-read.js';
+import { dataRead, shapeOf } from './register-read.js';
 
 /** Exceptions in a row, to reads sent only to clear the line, after which older answers count as gone. */
 const EXCEPTIONS_THAT_CLEAR = 3;
@@ -149,7 +149,7 @@ function choose(
   const known = [...unit.answered.values(), ...others].filter(
     (candidate) => shapeOf(candidate) !== shapeOf(read),
   );
-  const all = [...known, ...shorter, ...sized(read, GUESSES)];
+  const all = [...known, ...shorter, ...guesses(read)];
   return (
     shorter.find((candidate) => isFresh(candidate) && !unit.wanted.has(shapeOf(candidate))) ??
     all.find(isFresh) ??
@@ -161,8 +161,29 @@ function choose(
 const SHORTER = [-2, -4, -6, -8, -10, -12, -14, -16];
 const GUESSES = [-1, 2, 4, 1, 6, 8, 3, 5];
 
+/**
+ * What nearly every DL/T 645 meter has: time and date, energies, and of the first phase voltage, current and power. As
+ * many as there are lengths of registers: with three the line stayed unclear after one lost answer.
+ */
+const DATA_GUESSES = [
+  { identifier: '04000102', bytes: 3 },
+  { identifier: '02010100', bytes: 2 },
+  { identifier: '04000101', bytes: 4 },
+  { identifier: '00010000', bytes: 4 },
+  { identifier: '02020100', bytes: 3 },
+  { identifier: '02030000', bytes: 3 },
+  { identifier: '00000000', bytes: 4 },
+  { identifier: '00020000', bytes: 4 },
+];
+
+function guesses(read: RegisterRead): RegisterRead[] {
+  if (read.data === undefined) return sized(read, GUESSES);
+  return DATA_GUESSES.map((data) => ({ unit: read.unit, ...dataRead(data) }));
+}
+
 /** `read` with so many registers more or fewer. */
 function sized(read: RegisterRead, steps: readonly number[]): RegisterRead[] {
+  if (read.data !== undefined) return [];
   return steps
     .map((step) => ({ ...read, count: read.count + step }))
     .filter(({ at, count }) => count >= 1 && count <= MAX_RAW_WORDS && at + count <= 65_536);

@@ -17,6 +17,11 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+interface Waiting {
+  resolve(words: Uint16Array): void;
+  reject(error: Error): void;
+}
+
 type Done = (error?: Error | null) => void;
 
 /**
@@ -34,6 +39,8 @@ export class Port extends EventEmitter {
   #timer: AbortController | undefined;
   #terms: Omit<DueRead, 'read'> = { deadline: 0 };
   #rejection: Rejection | undefined;
+  /** Whoever waits for data: modbus-serial does not. */
+  #waiting: Waiting | undefined;
 
   constructor(transport: Transport, framing: Framing, clock: Clock) {
     super();
@@ -89,6 +96,19 @@ export class Port extends EventEmitter {
     this.#input({ kind: 'read', read, ...this.#terms });
   }
 
+  /**
+   * Reads what modbus-serial has no word for: data of a DL/T 645 meter. As by `write`, after `prepare`.
+   *
+   * @returns the words of the answer
+   * @throws Error if there is none; `takeRejection` says why
+   */
+  readData(read: RegisterRead): Promise<Uint16Array> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#input({ kind: 'read', read, ...this.#terms });
+    });
+  }
+
   close(done: Done): void {
     this.#ending = true;
     this.#ended('the port was closed');
@@ -114,11 +134,13 @@ export class Port extends EventEmitter {
         this.#transport.write(action.bytes);
         return;
       case 'accept':
-        this.emit('data', Buffer.from(answerFrame(action.read, action.words)));
+        if (action.read.data !== undefined) this.#takeWaiting()?.resolve(action.words);
+        else this.emit('data', Buffer.from(answerFrame(action.read, action.words)));
         return;
       case 'reject':
         this.#rejection = action;
-        this.emit('data', Buffer.alloc(0));
+        if (this.#waiting !== undefined) this.#takeWaiting()?.reject(new Error(action.reason));
+        else this.emit('data', Buffer.alloc(0));
         return;
       case 'need-silence':
         return;
@@ -133,6 +155,12 @@ export class Port extends EventEmitter {
     this.#open = false;
     this.#input({ kind: 'closed', reason });
     this.emit('close');
+  }
+
+  #takeWaiting(): Waiting | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
   }
 
   #setTimer(): void {

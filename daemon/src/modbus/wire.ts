@@ -3,13 +3,15 @@ import type { RegisterRead } from './register-read.js';
 /**
  * What a wire makes of received bytes:
  * - `incomplete`: nothing to be said yet
+ * - `more`: a part of the answer to the outstanding read; `bytes` ask for the next
  * - `words`: the answer to the outstanding read
- * - `exception`: the meter refuses the outstanding read, with a Modbus exception code
+ * - `exception`: the meter refuses the outstanding read, with a Modbus exception code, or the error byte of DL/T 645
  * - `invalid`: bytes that are not the answer to the outstanding read, or come with none outstanding
  * - `broken`: the border between frames is lost, and with it the connection
  */
 export type Recognition =
   | { readonly kind: 'incomplete' }
+  | { readonly kind: 'more'; readonly bytes: Uint8Array }
   | { readonly kind: 'words'; readonly words: Uint16Array }
   | { readonly kind: 'exception'; readonly exception: number }
   | { readonly kind: 'invalid'; readonly reason: string }

@@ -21,18 +21,32 @@ t.test('the value of the meter that was asked, and of what was asked', async (t)
   t.match(exchange.receive(VALUE), { kind: 'invalid', reason: /unsolicited/ });
 });
 
-t.test('anything else is not the answer', async (t) => {
-  const table: [string, Uint8Array, string | RegExp][] = [
-    ['another meter', answer(0x91, answerData(identifier, '00000026'), '000000000162'), /meter 000000000162/],
-    ['another identifier', answer(0x91, answerData('00020000', '00000026')), /data of 00020000/],
-    ['an echo', encodeRequest(question), /control code 11/],
-    ['an answer to another question', answer(0x93, answerData(identifier, '00000026')), /control code 93/],
-    ['the answer to a write', answer(0x94, answerData(identifier, '00000026')), /control code 94/],
-    ['a part of a row', answer(0x92, answerData(identifier, '00000026', 1)), /control code 92/],
+t.test('frames of something else are passed over, and the answer behind them is found', async (t) => {
+  const table: [string, Uint8Array][] = [
+    ['another meter', answer(0x91, answerData(identifier, '00000099'), '000000000162')],
+    ['another identifier', answer(0x91, answerData('00020000', '00000099'))],
+    ['an echo', encodeRequest(question)],
+    ['another reader', encodeRequest({ kind: 'read', address, identifier: '00020000' })],
+    ['an answer to another question', answer(0x93, answerData(identifier, '00000099'))],
+    ['the answer to a write', answer(0x94, answerData(identifier, '00000099'))],
+    ['a part of a row', answer(0x92, answerData(identifier, '00000099', 1))],
+    ['no identifier', answer(0x91, Uint8Array.of(0))],
+    ['an error of another meter', answer(0xd1, Uint8Array.of(2), '000000000162')],
+  ];
+  for (const [what, bytes] of table) {
+    const exchange = new Exchange(question);
+    t.same(exchange.receive(bytes), { kind: 'incomplete' }, what);
+    t.match(exchange.receive(VALUE), { kind: 'data' }, `behind ${what}`);
+    t.match(new Exchange(question).receive(Uint8Array.of(...bytes, ...VALUE)), { kind: 'data' }, what);
+  }
+});
+
+t.test('what should be the answer and is none ends it', async (t) => {
+  const table: [string, Uint8Array, RegExp][] = [
     ['no value', answer(0x91, answerData(identifier, '')), /without a value/],
-    ['no identifier', answer(0x91, Uint8Array.of(0)), /without a value/],
     ['a long error', answer(0xd1, Uint8Array.of(2, 0)), /error of 2 bytes/],
     ['twice', Uint8Array.of(...VALUE, ...VALUE), /several frames/],
+    ['an error of which more follows', answer(0xf1, Uint8Array.of(2)), /control code f1/],
   ];
   for (const [what, bytes, reason] of table) {
     t.match(new Exchange(question).receive(bytes), { kind: 'invalid', reason }, what);
@@ -41,9 +55,6 @@ t.test('anything else is not the answer', async (t) => {
 
 t.test('a meter that refuses says why', async (t) => {
   t.same(new Exchange(question).receive(answer(0xd1, Uint8Array.of(2))), { kind: 'error', error: 2 });
-  t.match(new Exchange(question).receive(answer(0xd1, Uint8Array.of(2), '000000000162')), {
-    kind: 'invalid',
-  });
 });
 
 t.test('an answer in parts is asked for part by part', async (t) => {
@@ -63,9 +74,7 @@ t.test('an answer in parts is asked for part by part', async (t) => {
 
 t.test('a part that is not the next one ends it', async (t) => {
   const table: [string, Uint8Array][] = [
-    ['the first one again', answer(0xb1, answerData(identifier, '0201'))],
     ['another place in the row', answer(0x92, answerData(identifier, '0403', 2))],
-    ['another identifier', answer(0x92, answerData('00020000', '0403', 1))],
     ['nothing but its place', answer(0x92, answerData(identifier, '', 1))],
   ];
   for (const [what, bytes] of table) {
@@ -75,6 +84,8 @@ t.test('a part that is not the next one ends it', async (t) => {
   }
   const exchange = new Exchange(question);
   exchange.receive(answer(0xb1, answerData(identifier, '0201')));
+  t.same(exchange.receive(answer(0xb1, answerData(identifier, '0201'))), { kind: 'incomplete' }, 'twice');
+  t.same(exchange.receive(answer(0x92, answerData('00020000', '0403', 1))), { kind: 'incomplete' });
   t.same(exchange.receive(answer(0xd2, Uint8Array.of(1))), { kind: 'error', error: 1 });
 });
 
@@ -132,7 +143,8 @@ t.test('late, foreign, doubled, torn, damaged and noisy answers never give a wro
       reception = exchange.receive(line.slice(from, to));
       from = to;
     }
-    if (reception.kind !== 'data') {
+    // A frame whose length was damaged, and whose sum came out right by chance, has another length than the value.
+    if (reception.kind !== 'data' || reception.data.length !== 4) {
       counts.other += 1;
       continue;
     }

@@ -52,10 +52,50 @@ export interface BadProfile {
   readonly beyondSchema?: boolean;
 }
 
+/** One that speaks DL/T 645. */
+export const GOOD_DATA = {
+  name: 'example/meter',
+  title: 'Example meter',
+  phases: 3,
+  limits: { registers: 4, gap: 0, pauseMs: 20 },
+  registers: [
+    {
+      obis: '1-0:1.8.0',
+      data: '00010000',
+      type: 'bcd32',
+      unit: 'kWh',
+      decimals: 2,
+      source: 'standard',
+      confidence: 'single-source',
+    },
+    {
+      obis: '1-0:16.7.0',
+      data: '02030000',
+      type: 'sbcd24',
+      unit: 'kW',
+      decimals: 4,
+      source: 'standard',
+      confidence: 'single-source',
+    },
+  ],
+};
+
 type Change = (profile: typeof GOOD & Record<string, unknown>) => void;
 
 function changed(what: string, change: Change, path: string, why: string, beyondSchema = false): BadProfile {
   const profile = structuredClone(GOOD);
+  change(profile);
+  return { what, text: JSON.stringify(profile), path, why, beyondSchema };
+}
+
+function changedData(
+  what: string,
+  change: (profile: typeof GOOD_DATA & Record<string, unknown>) => void,
+  path: string,
+  why: string,
+  beyondSchema = false,
+): BadProfile {
+  const profile = structuredClone(GOOD_DATA);
   change(profile);
   return { what, text: JSON.stringify(profile), path, why, beyondSchema };
 }
@@ -86,7 +126,61 @@ const replaced = (
   beyondSchema,
 });
 
+const setData = (changes: Record<string, unknown>): ((profile: typeof GOOD_DATA) => void) => {
+  return (profile) => {
+    const [first] = profile.registers;
+    // In the order of properties: what is out of it would be refused for that.
+    const keys = ['obis', 'fc', 'at', 'data', 'type', 'wordOrder', 'unit', 'decimals', 'scaler', 'missing'];
+    const all: Record<string, unknown> = { ...first, ...changes };
+    const ordered = [...keys, 'source', 'confidence'].flatMap((key) => (key in all ? [[key, all[key]]] : []));
+    profile.registers[0] = Object.fromEntries(ordered) as (typeof profile.registers)[0];
+  };
+};
+
 export const BAD: readonly BadProfile[] = [
+  ...['0001000', '000100000', '0001ff00', 'ff010000', '00AA0000', '', 65_536].map((data) =>
+    changedData(`the identifier ${JSON.stringify(data)}`, setData({ data }), 'registers[0].data', ''),
+  ),
+  changedData('data at a register', setData({ at: 1 }), 'registers[0].at', 'data has none'),
+  changedData('data by a function code', setData({ fc: 3 }), 'registers[0].fc', 'data has none'),
+  changedData('digits in an order', setData({ wordOrder: 'big' }), 'registers[0].wordOrder', 'data has none'),
+  changedData(
+    'digits with a scaler',
+    setData({ scaler: { mantissa: 1, exponent: 0 } }),
+    'registers[0].scaler',
+    'data has none',
+  ),
+  changedData('a mark in digits', setData({ missing: 'ffffffff' }), 'registers[0].missing', 'data has none'),
+  changedData('data in bits', setData({ type: 'uint32' }), 'registers[0].type', 'not one of'),
+  changedData('an identifier twice', setData({ data: '02030000' }), '.data', 'stands in registers', true),
+  changedData(
+    'data and registers in one meter',
+    (profile) => {
+      Object.assign(profile, { registers: [profile.registers[0], GOOD.registers[1]] });
+    },
+    'registers[1]',
+    'either Modbus or DL/T 645',
+    true,
+  ),
+  changedData(
+    'a value that does not fit the limits',
+    (profile) => Object.assign(profile.limits, { registers: 3 }),
+    'registers[0].type',
+    'limits.registers is 3',
+    true,
+  ),
+  changedData(
+    'a serial number in registers of a meter without',
+    (profile) => {
+      const { name, title, phases, limits, registers } = profile;
+      for (const key of Object.keys(profile)) delete (profile as Record<string, unknown>)[key];
+      Object.assign(profile, { name, title, phases, limits, identity: GOOD.identity, registers });
+    },
+    'identity',
+    'no registers for it',
+    true,
+  ),
+  changed('digits in registers', set('registers.0.type', 'bcd32'), 'registers[0].type', 'not one of'),
   replaced('a prototype in the way', '"phases":1', '"phases":1,"__proto__":{"a":1}', '__proto__', 'unknown'),
   replaced(
     'a prototype in a register',

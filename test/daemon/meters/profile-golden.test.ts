@@ -35,15 +35,18 @@ function readGolden(name: string): ReadonlyMap<string, Cases> {
 }
 
 function meaningOf(profile: Profile, register: ProfileRegister, hex: string): string {
-  const { obis, fc, at, scaleAt } = register;
+  const { obis, fc, at, scaleAt, data } = register;
   const { from, end } = spanOf(register);
+  const of = (raw: { fc: 3 | 4; at: number; words: string }[]): string => {
+    const found = rederive(profile, raw, true).find((value) => value.obis === obis)!;
+    return found.value === undefined ? found.quality! : `${found.value} ${found.unit}`;
+  };
+  if (data !== undefined) return of([{ fc, at, words: hex }]);
   const [words = '', power = ''] = hex.split('+');
   const all = new Array<string>(end - from).fill('0000');
   all.splice(at - from, words.length / 4, ...(words.match(/.{4}/g) ?? []));
   if (scaleAt !== undefined) all[scaleAt - from] = power;
-  const raw = [{ fc, at: from, words: all.join('') }];
-  const found = rederive(profile, raw, true).find((value) => value.obis === obis)!;
-  return found.value === undefined ? found.quality! : `${found.value} ${found.unit}`;
+  return of([{ fc, at: from, words: all.join('') }]);
 }
 
 const wordsOf = (hex: string): Uint16Array =>

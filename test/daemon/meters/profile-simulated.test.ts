@@ -17,7 +17,11 @@ function readAll(
   profile: Profile,
   image: RegisterImage,
 ): { fc: 3 | 4; at: number; words: string }[] | undefined {
-  const blocks = planReads(profile, true).map(({ fc, at, count }) => {
+  const blocks = planReads(profile, true).map(({ fc, at, count, data }) => {
+    if (data !== undefined) {
+      const value = Buffer.from(image.data(data.identifier, SECONDS) ?? []).reverse();
+      return { fc, at, words: data.identifier + value.toString('hex').padStart(4 * count - 8, '0') };
+    }
     const words = image.words(fc, at, count, SECONDS);
     return { fc, at, words: words?.map((word) => word.toString(16).padStart(4, '0')).join('') };
   });
@@ -28,10 +32,13 @@ function readAll(
 
 /** Half of the last digit, and what the register itself cannot tell apart. */
 function tolerance(profile: Profile, obis: string, value: number): number {
-  const { type, scaler, decimals, scaleAt } = profile.registers.find((register) => register.obis === obis)!;
+  const { type, scaler, decimals, scaleAt, data } = profile.registers.find(
+    (register) => register.obis === obis,
+  )!;
   const step = type.startsWith('float')
     ? Math.abs(value) * 2 ** -23
     : Math.abs(scaler.mantissa) * 10 ** scaler.exponent;
+  if (data !== undefined) return 0.501 * 10 ** -decimals;
   // A simulated meter that scales by itself has two digits, or none where the number is large.
   return scaleAt === undefined ? 0.501 * 10 ** -decimals + 0.501 * step : 0.51;
 }
@@ -39,10 +46,11 @@ function tolerance(profile: Profile, obis: string, value: number): number {
 /** Some meters have unsigned registers for what can be negative, or too few digits for what the simulator makes. */
 function canHold(profile: Profile, obis: string, value: number): boolean {
   const { type, scaler, scaleAt } = profile.registers.find((register) => register.obis === obis)!;
-  if (type.startsWith('float')) return true;
+  if (type.startsWith('float') || type.startsWith('sbcd')) return true;
   const powered = value / scaler.mantissa / 10 ** scaler.exponent;
   const number = Math.round(scaleAt === undefined ? powered : powered * 100);
   const range = 2 ** (16 * wordsOfType(type));
+  if (type.startsWith('bcd')) return number >= 0;
   return type.startsWith('u') ? number >= 0 && number < range : Math.abs(number) < range / 2;
 }
 

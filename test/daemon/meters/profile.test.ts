@@ -7,7 +7,7 @@ import { planReads } from 'meterseal/internal/meters/plan';
 import { parseProfile, readingRegisters } from 'meterseal/internal/meters/profile';
 import { loadProfile, profileNames } from 'meterseal/internal/meters/profile-file';
 import t from 'tap';
-import { BAD, GOOD } from './profile-corpus.js';
+import { BAD, GOOD, GOOD_DATA } from './profile-corpus.js';
 
 const FOLDER = new URL('../../../../hw-profiles/', import.meta.url);
 const OURS = profileNames();
@@ -73,6 +73,8 @@ t.test('every bad profile is refused, with the path and the reason', async (t) =
 
 t.test('schema and parser agree, but for what a schema cannot say', async (t) => {
   t.ok(fitsSchema(good()));
+  t.ok(fitsSchema(GOOD_DATA), 'data too');
+  t.match(parsed(GOOD_DATA).registers[0], { fc: 3, at: 1, data: { identifier: '00010000', bytes: 4 } });
   for (const { what, text, beyondSchema } of BAD) {
     if (beyondSchema) continue;
     t.notOk(fitsSchema(JSON5.parse(text)), what);

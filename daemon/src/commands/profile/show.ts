@@ -52,7 +52,7 @@ export function showAsText(description: ProfileDescription): string {
         register.obis,
         register.unit,
         String(register.decimals),
-        `fc${register.fc} ${register.at}`,
+        placeAsText(register),
         formOf(register),
         scalerAsText(register),
         register.confidence,
@@ -80,12 +80,17 @@ function serialAsText(serial: IdentityRegister): string {
   return `fc${serial.fc} ${serial.at}, ${form} (${serial.confidence}: ${serial.source})`;
 }
 
-function readAsText({ fc, at, count }: PlannedRead): string {
+function readAsText({ fc, at, count, data }: PlannedRead): string {
+  if (data !== undefined) return `data ${data.identifier}`;
   return `fc${fc} ${at}+${count}`;
 }
 
+function placeAsText({ fc, at, data }: ProfileRegister): string {
+  return data === undefined ? `fc${fc} ${at}` : `data ${data.identifier}`;
+}
+
 function formOf({ type, wordOrder }: Pick<ProfileRegister, 'type' | 'wordOrder'>): string {
-  return type.endsWith('16') ? type : `${type} ${wordOrder}`;
+  return type.endsWith('16') || type.includes('bcd') ? type : `${type} ${wordOrder}`;
 }
 
 function scalerAsText({ scaler: { mantissa, exponent }, scaleAt }: ProfileRegister): string {
