@@ -151,8 +151,10 @@ t.test('the rooms of the daemon import downwards only', async (t) => {
     host: [],
     // The bus address is part of the configuration.
     config: ['host', 'modbus'],
-    modbus: ['host'],
-    meters: ['host', 'modbus'],
+    // Bytes and nothing else: frames and digits.
+    dlt645: [],
+    modbus: ['host', 'dlt645'],
+    meters: ['host', 'modbus', 'dlt645'],
     agent: ['host'],
     delivery: ['host'],
     chain: ['host'],
