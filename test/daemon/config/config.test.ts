@@ -320,6 +320,7 @@ t.test('what is on the border is taken', (t) => {
     ['gate.control', 'localhost:0'],
     ['gate.control', '[fe80::1]:65535'],
     ['field.buses.0.meters.0.unit', 247],
+    ['field.buses.0.meters.0.unit', 112_233_445_566],
     ['field.buses.0.meters.0.holder', { Straße: 'Küstenweg 7', '': 'x' }],
     ['site.operator', 'a.b-c.example'],
     ['site.box', 'x'.repeat(40)],
