@@ -21,6 +21,8 @@ export type AuditTools = {
 
 /** Of its time the audit rests so many parts for each that it works, so that readings come in meanwhile. */
 const REST = 3;
+/** Milliseconds before it begins: who compares again at once need not wait for a part of it to end. */
+const START_AFTER_MS = 1_000;
 /** Seals of one part: many are cheaper together, and the rest comes between the parts. */
 const SEALS_AT_ONCE = 1_024;
 /** Milliseconds of the shortest rest. */
@@ -69,7 +71,9 @@ export class SealAudit {
   }
 
   async #pass(standing: Standing): Promise<void> {
-    const { mirrors, memory } = this.#tools;
+    const { mirrors, memory, clock } = this.#tools;
+    await clock.sleep(START_AFTER_MS, this.#stop.signal);
+    if (this.#stop.signal.aborted) return;
     const resume = this.#resume;
     for (const { epoch, mirror } of mirrors.committed()) {
       if (resume !== undefined && epoch < resume.epoch) continue;
