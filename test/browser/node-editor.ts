@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 
 /*
  * Node-RED's editor, by handles that are the same in 4.1 and 5.
@@ -26,6 +26,10 @@ type EditorNode = {
   validationErrors?: unknown;
 };
 
+/** How often, and for how long each time, a choice in a dialog is waited for. */
+const TRIES = 10;
+const PATIENCE_MS = 2_000;
+
 /** Opens the editor; resolves when our nodes are in the palette. */
 export async function openEditor(page: Page, url: string): Promise<void> {
   await page.goto(url);
@@ -45,12 +49,28 @@ export async function importExample(page: Page, name: string): Promise<void> {
   await page.click('#red-ui-tab-red-ui-clipboard-dialog-import-tab-examples a');
   const labels = page.locator('#red-ui-clipboard-dialog .red-ui-treeList-label');
   const own = labels.filter({ hasText: '@meterseal/node-red-meterseal' });
+  const example = labels.filter({ hasText: new RegExp(`^\\s*${name}\\s*$`) });
+  const ready = page.locator('#red-ui-clipboard-dialog-ok:enabled');
   await own.click();
-  await labels.filter({ hasText: new RegExp(`^\\s*${name}\\s*$`) }).click();
-  await page.click('#red-ui-clipboard-dialog-ok');
+  await example.click();
+  // The list is fetched and unfolds meanwhile: what was chosen may be forgotten, or the click have gone to its neighbour.
+  for (let tries = 1; tries < TRIES && !(await appears(ready)); tries++) {
+    if (!(await example.isVisible())) await own.click();
+    await example.click();
+  }
+  await ready.click();
   await page.waitForSelector('#red-ui-clipboard-dialog', { state: 'hidden' });
   // The dialog goes at once; the example is fetched, and comes later.
   await page.waitForFunction((count) => RED.nodes.createCompleteNodeSet().length > count, before);
+}
+
+async function appears(what: Locator): Promise<boolean> {
+  try {
+    await what.waitFor({ state: 'visible', timeout: PATIENCE_MS });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Nodes that the editor marks as not properly configured, as `type: properties`. */
