@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startBoth } from './sample-collector.js';
+import { type SampleClock, startBoth } from './sample-collector.js';
 import { named } from './sample-line.js';
 import { SampleMeter } from './sample-meter.js';
 
@@ -83,4 +83,21 @@ t.test('closing ends the audit', async (t) => {
   t.equal(seals.checked + seals.pending, READINGS, 'what it had checked is known');
   await again.audited();
   t.equal(again.status().seals.pending, 0);
+});
+
+t.test('whatever breaks the audit ends nothing else, and the next one goes on', async (t) => {
+  const both = await manySeals(t, []);
+  const { collector } = both;
+  const clock = both.clock as { sleep: SampleClock['sleep'] };
+  const { sleep } = clock;
+  await collector.compare();
+  // The audit has begun to wait; its first rest after that fails as nothing of ours does.
+  clock.sleep = () => Promise.reject(new Error('broken'));
+  await collector.audited();
+  clock.sleep = sleep;
+  const { outcome, counts } = await collector.compare();
+  t.equal(outcome, 'judged');
+  t.equal(counts.verified, READINGS);
+  await collector.audited();
+  t.strictSame(collector.status().seals, { checked: READINGS, pending: 0 });
 });
